@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The caller's side of a fan-out: its completion handler, the work that keeps its executor going, and its
+// cancellation slot.
+
+#include <fanout/detail/counted_ref.hpp>
+
+#include <boost/asio/associated_allocator.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/associated_immediate_executor.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/prefer.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// Marks the fan-out whose initiation is on this thread's stack: it must not call its handler there.
+class initiation {
+public:
+    explicit initiation(void const* f) noexcept : outer_(std::exchange(current(), f)) {}
+    initiation(initiation const&) = delete;
+    initiation& operator=(initiation const&) = delete;
+    ~initiation() { current() = outer_; }
+
+    static bool of(void const* f) noexcept { return current() == f; }
+
+private:
+    static void const*& current() noexcept {
+        static thread_local void const* f = nullptr;
+        return f;
+    }
+
+    void const* outer_;
+};
+
+template <class FanOut, class Handler, class Executor>
+class completion {
+    using ref = counted_ref<FanOut>;
+    using handler_executor = boost::asio::associated_executor_t<Handler, Executor>;
+    using tracked_executor = std::decay_t<typename boost::asio::prefer_result<
+        handler_executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
+
+public:
+    template <class H>
+    completion(H&& handler, Executor const& ex)
+        : handler_(std::forward<H>(handler)), executor_(boost::asio::get_associated_executor(handler_, ex)),
+          work_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)) {
+        if constexpr (std::is_same_v<handler_executor, Executor>) {
+            same_executor_ = executor_ == ex;
+        }
+    }
+    completion(completion const&) = delete;
+    completion& operator=(completion const&) = delete;
+    ~completion() { disconnect(); }
+
+    bool cancellable() const noexcept {
+        return boost::asio::get_associated_cancellation_slot(handler_).is_connected();
+    }
+
+    /// Takes the caller's cancellation from now on.
+    void connect(FanOut& f) {
+        auto slot = boost::asio::get_associated_cancellation_slot(handler_);
+        if (slot.is_connected()) {
+            auto const l = std::make_shared<link>(link{&f});
+            link_ = l;
+            slot.assign([l](boost::asio::cancellation_type type) {
+                if (l->target != nullptr) {
+                    l->target->completion_.cancel(ref(l->target), type);
+                }
+            });
+        }
+    }
+
+    /// All has ended: calls the handler on its executor, never within the initiation. Takes the last reference
+    /// but those of cancellations on their way.
+    static void complete(ref self) {
+        if constexpr (FanOut::is_threaded) { // the timer belongs to its strand
+            auto const ex = self->executor();
+            boost::asio::post(ex, [self = std::move(self)]() mutable { hand_over(std::move(self)); });
+        } else {
+            hand_over(std::move(self));
+        }
+    }
+
+private:
+    struct link {
+        FanOut* target;
+    };
+
+    /// Runs on the handler's executor and owns the fan-out until it is freed.
+    struct last_step {
+        using allocator_type = boost::asio::associated_allocator_t<Handler>;
+        allocator_type get_allocator() const noexcept { return allocator; }
+
+        void operator()() { finalise(std::move(self)); }
+
+        ref self;
+        allocator_type allocator;
+    };
+
+    static void hand_over(ref self) {
+        self->alarm_.stop();
+        auto& c = self->completion_;
+        auto const initiating = initiation::of(self.get());
+        auto const ex = c.executor_;
+        auto const immediate = boost::asio::get_associated_immediate_executor(c.handler_, ex);
+        auto allocator = boost::asio::get_associated_allocator(c.handler_);
+        last_step step{std::move(self), std::move(allocator)};
+        if (initiating) {
+            boost::asio::dispatch(immediate, std::move(step));
+        } else {
+            boost::asio::dispatch(ex, std::move(step));
+        }
+    }
+
+    static void finalise(ref self) {
+        auto& c = self->completion_;
+        if (c.on_their_way_ > 0) {
+            c.waiting_ = true; // the last cancellation to come back takes up from here
+            return;
+        }
+        c.disconnect();
+        auto slot = boost::asio::get_associated_cancellation_slot(c.handler_);
+        if (slot.is_connected()) {
+            slot.clear();
+        }
+        auto result = self->result();
+        auto handler = std::move(c.handler_);
+        auto const work = std::move(c.work_);
+        self.reset(); // before the handler is called
+        if constexpr (std::is_same_v<decltype(result), std::exception_ptr>) {
+            std::move(handler)(std::move(result));
+        } else {
+            std::move(handler)(std::move(result.first), std::move(result.second));
+        }
+    }
+
+    /// The caller cancels, on its executor. Where the fan-out runs on another, the request travels there and back,
+    /// so that the caller's side of it is touched on the caller's executor only.
+    void cancel(ref self, boost::asio::cancellation_type type) {
+        if (same_executor_ && !FanOut::is_threaded) {
+            FanOut::enter(std::move(self), [type](FanOut& f) { f.cancel(type); });
+            return;
+        }
+        ++on_their_way_;
+        auto const there = self->executor();
+        boost::asio::post(there, [self = std::move(self), type, back = executor_]() mutable {
+            FanOut::enter(ref(self.get()), [type](FanOut& f) { f.cancel(type); });
+            boost::asio::dispatch(back, [self = std::move(self)]() mutable {
+                auto& c = self->completion_;
+                if (--c.on_their_way_ == 0 && c.waiting_) {
+                    finalise(std::move(self));
+                }
+            });
+        });
+    }
+
+    /// A signal emitted from now on finds nothing.
+    void disconnect() noexcept {
+        if (auto const l = link_.lock()) {
+            l->target = nullptr;
+        }
+    }
+
+    Handler handler_;
+    handler_executor executor_;
+    tracked_executor work_;
+    std::weak_ptr<link> link_;
+    std::size_t on_their_way_ = 0;
+    bool waiting_ = false;
+    bool same_executor_ = false;
+};
+
+} // namespace fanout::detail

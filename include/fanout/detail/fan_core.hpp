@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The state machine of a fan-out: which input starts when, which is run again, when all has ended. No Asio, no
+// clock, no thread: the shell tells it what happened and does what it answers.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace fanout::detail {
+
+/// Why nothing more starts. Sticky: the first cause stays.
+enum class stop_cause : std::uint8_t { none, rejection, caller, deadline, source };
+
+/// One attempt of one input.
+struct ticket {
+    std::size_t index = 0;
+    std::uint32_t attempt = 0;
+};
+
+/// What a lane gets when it asks for work.
+enum class grant : std::uint8_t {
+    none,  ///< nothing to run or no permit: the lane ends
+    fresh, ///< pull the next input, then answer pulled(), source_ended() or source_failed()
+    retry, ///< run the input that `retry()` hands out
+};
+
+/// What follows from a rejection.
+enum class verdict : std::uint8_t {
+    final, ///< the outcome stands
+    stop,  ///< the outcome stands and ends the fan-out: cancel the others
+    retry, ///< may be run again: ask for the delay, then answer sleep() or give_up()
+};
+
+/// Events in, answers out. A permit is taken by `take()` and given back when its child settles or when there
+/// was nothing to run. Lanes are counted from `lane_opened()` to `lane_ended()`, since a lane may end some time
+/// after its last child; the fan-out is finished when no lane, no permit and nothing to run again is left.
+///
+/// `Payload` is what the shell needs to run an input again; it rests here while the input sleeps.
+template <class TimePoint, class Payload>
+class fan_core {
+public:
+    struct config {
+        std::size_t window = 1;            ///< permits
+        bool fail_fast = false;            ///< the first rejection stops all
+        std::uint32_t max_attempts = 1;    ///< per input, the first included
+        std::optional<TimePoint> deadline; ///< no sleep passes it
+    };
+
+    explicit fan_core(config const& c) : config_(c) {}
+
+    // ---- what the shell asks
+
+    /// A further lane would have work: there is a permit, and something to run that is not known to be absent.
+    bool wants_lane() const noexcept {
+        return stop_ == stop_cause::none && running_ < config_.window && (!exhausted_ || ready());
+    }
+
+    /// True once, when all has ended: the time to complete.
+    bool finish() noexcept {
+        auto const idle = running_ == 0 && lanes_ == 0 && sleeping_.empty();
+        if (finished_ || !idle || !(exhausted_ || stop_ != stop_cause::none)) {
+            return false;
+        }
+        return finished_ = true;
+    }
+
+    /// When to call timer_due(): none where nothing sleeps, or where an input that is due waits for a permit.
+    std::optional<TimePoint> next_due() const {
+        return sleeping_.empty() || ready() ? std::nullopt : std::optional<TimePoint>(sleeping_.front().due);
+    }
+
+    bool exhausted() const noexcept { return exhausted_; }
+    stop_cause stopped() const noexcept { return stop_; }
+    std::size_t in_flight() const noexcept { return running_; }
+    std::size_t pulled_count() const noexcept { return next_; }
+    std::size_t abandoned() const noexcept { return abandoned_; }
+    std::size_t sleeping() const noexcept { return sleeping_.size(); }
+
+    // ---- lanes and permits
+
+    void lane_opened() noexcept { ++lanes_; }
+    void lane_ended() noexcept { --lanes_; }
+
+    /// A lane is free: what may it run? Inputs whose sleep is over go before fresh ones.
+    grant take() noexcept {
+        if (!wants_lane()) {
+            return grant::none;
+        }
+        ++running_;
+        return ready() ? grant::retry : grant::fresh;
+    }
+
+    /// The answer to `grant::fresh`: there was an input.
+    ticket pulled() noexcept { return {next_++, 1}; }
+
+    /// The answer to `grant::fresh`: there was none, and never will be.
+    void source_ended() noexcept {
+        exhausted_ = true;
+        --running_;
+    }
+
+    /// The answer to `grant::fresh`: the source threw. Nothing more starts.
+    void source_failed() noexcept {
+        --running_;
+        exhausted_ = true;
+        stop(stop_cause::source);
+    }
+
+    /// The input that `grant::retry` means: the one that was due first.
+    std::pair<ticket, Payload> retry() {
+        std::pop_heap(sleeping_.begin(), sleeping_.end(), later{});
+        auto s = std::move(sleeping_.back());
+        sleeping_.pop_back();
+        return {s.what, std::move(s.payload)};
+    }
+
+    // ---- children
+
+    void fulfilled() noexcept { --running_; }
+
+    /// A child was rejected; `retryable` says whether its rejection is of a kind that may be run again.
+    verdict rejected(ticket const& t, bool retryable) noexcept {
+        --running_;
+        if (config_.fail_fast) {
+            stop(stop_cause::rejection);
+            return verdict::stop;
+        }
+        auto const again = retryable && stop_ == stop_cause::none && t.attempt < config_.max_attempts;
+        return again ? verdict::retry : verdict::final;
+    }
+
+    /// The answer to `verdict::retry`. False where the sleep would pass the deadline: the outcome then stands.
+    bool sleep(ticket const& t, TimePoint due, Payload&& payload) {
+        if (config_.deadline && due >= *config_.deadline) {
+            return false;
+        }
+        sleeping_.push_back({due, {t.index, t.attempt + 1}, std::move(payload)});
+        std::push_heap(sleeping_.begin(), sleeping_.end(), later{});
+        return true;
+    }
+
+    /// The time is `now`: inputs due by then may run. True where there are any.
+    bool timer_due(TimePoint now) noexcept {
+        now_ = now;
+        return ready();
+    }
+
+    /// Nothing more starts, and what sleeps ends with the outcome that it has. True where this was the first.
+    bool stop(stop_cause cause) noexcept {
+        if (stop_ != stop_cause::none || finished_) {
+            return false;
+        }
+        stop_ = cause;
+        abandoned_ = sleeping_.size();
+        sleeping_.clear();
+        return true;
+    }
+
+private:
+    struct sleeper {
+        TimePoint due;
+        ticket what;
+        Payload payload;
+    };
+
+    /// Orders a heap such that the earliest is on top; equal times in the order of the inputs.
+    struct later {
+        bool operator()(sleeper const& a, sleeper const& b) const {
+            return b.due < a.due || (!(a.due < b.due) && b.what.index < a.what.index);
+        }
+    };
+
+    /// An input whose sleep is over waits for a permit.
+    bool ready() const noexcept { return now_ && !sleeping_.empty() && !(*now_ < sleeping_.front().due); }
+
+    config config_;
+    std::size_t next_ = 0;
+    std::size_t running_ = 0;
+    std::size_t lanes_ = 0;
+    std::size_t abandoned_ = 0;
+    stop_cause stop_ = stop_cause::none;
+    bool exhausted_ = false;
+    bool finished_ = false;
+    std::optional<TimePoint> now_;  ///< the last time that timer_due() told
+    std::vector<sleeper> sleeping_; ///< a heap, the earliest on top
+};
+
+} // namespace fanout::detail

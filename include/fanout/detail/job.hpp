@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// What a fan-out runs: source, factory, sink and settings together, as the engine wants them.
+
+#include <fanout/concepts.hpp>
+#include <fanout/detail/arguments.hpp>
+#include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/serial.hpp>
+#include <fanout/detail/sink.hpp>
+#include <fanout/detail/source.hpp>
+
+#include <boost/asio/strand.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// Stands for "the child that the input says", where all children are of one type.
+struct any_index {};
+
+/// The error of an Outcome that holds no value: its code, and what it threw.
+template <class R>
+std::pair<error_code, std::exception_ptr> failure_of(R& r) {
+    std::exception_ptr exception;
+    if constexpr (requires { r.assume_exception(); }) {
+        if (r.has_exception()) {
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(r.assume_exception())>, std::exception_ptr>) {
+                exception = r.assume_exception();
+            } else {
+                exception = std::make_exception_ptr(r.assume_exception());
+            }
+        }
+    }
+    if constexpr (requires { r.assume_error(); }) {
+        if (r.has_error()) {
+            using error = std::remove_cvref_t<decltype(r.assume_error())>;
+            if constexpr (std::is_convertible_v<error, error_code>) {
+                return {error_code(r.assume_error()), exception};
+            } else if constexpr (std::is_same_v<error, std::exception_ptr>) {
+                exception = r.assume_error();
+            } else {
+                exception = std::make_exception_ptr(r.assume_error());
+            }
+        }
+    }
+    return {errc::exception, exception};
+}
+
+/// What jobs have in common: the settings, read the way the engine wants them.
+template <class Settings>
+class job_base {
+public:
+    using clock = typename Settings::clock;
+    using observer_type = typename Settings::observer_type;
+    using on_type = typename Settings::on_type;
+    using time_point = typename clock::time_point;
+
+    explicit job_base(Settings&& s) : settings_(std::move(s)) {}
+
+    auto& observer() noexcept { return *settings_.watcher; }
+    auto const& attempt_timeout() const noexcept { return settings_.times.attempt_timeout; }
+    auto const& on_executor() const noexcept { return settings_.on_executor; }
+    bool needs_clock() const noexcept {
+        return !std::is_same_v<observer_type, no_observer> || settings_.times.deadline.has_value();
+    }
+    std::optional<time_point> deadline(time_point start) const {
+        return settings_.times.deadline ? std::optional(settings_.times.deadline->from(start)) : std::nullopt;
+    }
+
+    /// A lane's own executor, where each has one.
+    auto lane_executor() const { return strand_over<on_type>::make(settings_.on_executor); }
+
+protected:
+    Settings settings_;
+};
+
+/// Whether, and how, rejected inputs are run again.
+struct no_retry {
+    static constexpr bool retries = false;
+};
+
+/// A range of inputs and a factory that makes children of one type.
+template <class Source, class Factory, class Sink, bool FailFast, class Retry, class Settings>
+class range_job : public job_base<Settings> {
+    using base = job_base<Settings>;
+
+public:
+    using item = typename Source::item;
+    using child_type = std::invoke_result_t<Factory&, typename Source::input>;
+    using child_types = std::tuple<child_type>;
+    static constexpr bool homogeneous = true;
+    static constexpr bool fail_fast = FailFast;
+    static constexpr bool retries = Retry::retries;
+
+    range_job(Source&& source, Factory&& factory, Sink&& sink, Retry&& retry, Settings&& settings)
+        : base(std::move(settings)), source_(std::move(source)), factory_(std::move(factory)),
+          sink_(std::move(sink)), retry_(std::move(retry)) {}
+
+    auto config(std::optional<typename base::time_point> deadline) const {
+        typename fan_core<typename base::time_point, item>::config c;
+        c.window = this->settings_.window;
+        c.fail_fast = FailFast;
+        c.deadline = deadline;
+        if constexpr (retries) {
+            c.max_attempts = retry_.max_attempts();
+        }
+        return c;
+    }
+
+    void begin() {
+        source_.begin();
+        if (auto const n = source_.size()) {
+            sink_.reserve(*n);
+        }
+    }
+
+    bool pull(item& to) { return source_.pull(to); }
+    void open(std::size_t i) { sink_.open(i); }
+    std::optional<std::size_t> total(std::size_t pulled) { return source_.total(pulled); }
+
+    child_type make(item& input, any_index) { return std::invoke(factory_, Source::get(input)); }
+    void visit(std::size_t, auto&& f) { f(any_index{}); }
+
+    template <class... V>
+    void value(any_index, std::size_t i, V&&... v) {
+        sink_.value(i, std::forward<V>(v)...);
+    }
+    void error(any_index, std::size_t i, error_code const& code, std::exception_ptr const& e) noexcept {
+        sink_.error(i, code, e);
+    }
+
+    bool may_retry([[maybe_unused]] std::size_t i) noexcept {
+        if constexpr (retries) {
+            return retry_.may_retry(sink_.outcome(i));
+        } else {
+            return false;
+        }
+    }
+    auto delay(std::uint32_t attempt) { return retry_.delay(attempt); }
+
+    auto finish(ending&& e) { return sink_.finish(std::move(e)); }
+
+private:
+    [[no_unique_address]] Source source_;
+    [[no_unique_address]] Factory factory_;
+    Sink sink_;
+    [[no_unique_address]] Retry retry_;
+};
+
+/// A fixed number of children, each of its own type.
+template <class Sink, bool FailFast, class Settings, class... Children>
+class tuple_job : public job_base<Settings> {
+    using base = job_base<Settings>;
+
+public:
+    struct item {};
+    using child_types = std::tuple<Children...>;
+    static constexpr bool homogeneous = false;
+    static constexpr bool fail_fast = FailFast;
+    static constexpr bool retries = false;
+
+    tuple_job(Settings&& settings, std::tuple<Children...>&& children)
+        : base(std::move(settings)), children_(std::move(children)) {}
+
+    auto config(std::optional<typename base::time_point> deadline) const {
+        typename fan_core<typename base::time_point, item>::config c;
+        c.window = this->settings_.window;
+        c.fail_fast = FailFast;
+        c.deadline = deadline;
+        return c;
+    }
+
+    static void begin() noexcept {}
+    bool pull(item&) noexcept { return pulled_ < sizeof...(Children) && ++pulled_ > 0; }
+    void open(std::size_t i) { sink_.open(i); }
+    static std::optional<std::size_t> total(std::size_t) noexcept { return sizeof...(Children); }
+
+    template <std::size_t I>
+    auto make(item&, std::integral_constant<std::size_t, I>) {
+        return std::move(std::get<I>(children_));
+    }
+
+    /// Calls `f` with the index as a type.
+    void visit(std::size_t i, auto&& f) {
+        [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+            (void)(... || (i == Is && (f(std::integral_constant<std::size_t, Is>{}), true)));
+        }(std::index_sequence_for<Children...>{});
+    }
+
+    template <std::size_t I, class... V>
+    void value(std::integral_constant<std::size_t, I> which, std::size_t, V&&... v) {
+        sink_.value(which, std::forward<V>(v)...);
+    }
+    template <std::size_t I>
+    void error(std::integral_constant<std::size_t, I> which, std::size_t, error_code const& code,
+               std::exception_ptr const& e) noexcept {
+        sink_.error(which, code, e);
+    }
+    static bool may_retry(std::size_t) noexcept { return false; }
+
+    auto finish(ending&& e) { return sink_.finish(std::move(e)); }
+
+private:
+    std::tuple<Children...> children_;
+    std::size_t pulled_ = 0;
+    Sink sink_;
+};
+
+} // namespace fanout::detail

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// A lane runs children one after another: a coroutine lane for awaitables, a handler lane for Asio operations.
+
+#include <fanout/concepts.hpp>
+#include <fanout/detail/fan_core.hpp>
+#include <fanout/error.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// After so many children in a row a lane goes through the event loop, so that children which complete
+/// synchronously starve nobody.
+inline constexpr std::uint32_t children_per_turn = 256;
+
+/// Why a running child was asked to end.
+enum class cancel_cause : std::uint8_t { none, sibling, caller, timeout };
+
+/// One lane and the attempt it runs.
+template <class TimePoint, class Item, class Executor>
+struct lane {
+    // Neighbours among the live lanes (or the free ones), and among those with a timeout, earliest first.
+    lane* previous = nullptr;
+    lane* next = nullptr;
+    lane* sooner = nullptr;
+    lane* later = nullptr;
+
+    boost::asio::cancellation_signal signal;
+    std::optional<Executor> executor; ///< its own strand, where children run in parallel
+    ticket work;
+    Item item{};
+    TimePoint started{};
+    TimePoint timeout{};
+    std::uint32_t incarnation = 0; ///< counts attempts, to tell a cancellation that comes too late
+    std::uint32_t in_a_row = 0;
+    cancel_cause cause = cancel_cause::none;
+    bool running = false;
+    bool timed = false;
+    bool initiating = false;
+    bool ended_in_initiation = false;
+};
+
+/// The error code of what was thrown; call it in a catch block.
+inline error_code current_error_code() noexcept {
+    try {
+        throw;
+    } catch (boost::system::system_error const& e) {
+        return e.code();
+    } catch (std::system_error const& e) {
+        return e.code();
+    } catch (...) {
+        return errc::exception;
+    }
+}
+
+/// The coroutine lane: awaits child after child. The engine outlives it: the lane's completion handler owns it.
+template <class AwaitableExecutor, class Engine, class Index>
+boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typename Engine::lane_type& lane,
+                                                         Index which) {
+    for (;;) {
+        try {
+            if constexpr (std::is_void_v<raw_value_t<decltype(engine.make(lane, which))>>) {
+                co_await engine.make(lane, which);
+                engine.fulfilled(lane, which);
+            } else {
+                engine.settled(lane, which, co_await engine.make(lane, which));
+            }
+        } catch (boost::system::system_error const& e) {
+            engine.rejected(lane, which, e.code(), std::current_exception());
+        } catch (...) {
+            engine.rejected(lane, which, current_error_code(), std::current_exception());
+        }
+        if (engine.cancellable()) {
+            // What a child did to these is for the whole lane, not for the child's frame: put them back.
+            co_await boost::asio::this_coro::reset_cancellation_state();
+            co_await boost::asio::this_coro::throw_if_cancelled(true);
+        }
+        if constexpr (!Engine::reuses_lanes) {
+            co_return;
+        } else {
+            if (++lane.in_a_row == children_per_turn) {
+                lane.in_a_row = 0;
+                co_await boost::asio::post(boost::asio::deferred);
+            }
+            if (!engine.next(lane)) {
+                co_return;
+            }
+        }
+    }
+}
+
+/// Ends a coroutine lane. Owns the engine.
+template <class Engine>
+class lane_end {
+public:
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    lane_end(typename Engine::ref engine, typename Engine::lane_type& lane) noexcept
+        : engine_(std::move(engine)), lane_(&lane) {}
+
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+        return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
+    }
+
+    void operator()(std::exception_ptr) { Engine::lane_ended(std::move(engine_), *lane_); }
+
+private:
+    typename Engine::ref engine_;
+    typename Engine::lane_type* lane_;
+};
+
+/// The completion handler of an operation on a handler lane. Owns the engine.
+template <class Engine, class Index>
+class operation_end {
+public:
+    using executor_type = typename Engine::executor_type;
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    operation_end(typename Engine::ref engine, typename Engine::lane_type& lane) noexcept
+        : engine_(std::move(engine)), lane_(&lane) {}
+
+    executor_type get_executor() const noexcept { return engine_->executor_of(*lane_); }
+
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+        return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
+    }
+
+    void operator()() {
+        clear();
+        engine_->fulfilled(*lane_, Index{});
+        go_on();
+    }
+
+    template <class T, class... Ts>
+    void operator()(T&& first, Ts&&... rest) {
+        clear();
+        if constexpr (std::is_same_v<std::decay_t<T>, error_code>) {
+            if (first) {
+                engine_->rejected(*lane_, Index{}, first, nullptr);
+            } else {
+                value(std::forward<Ts>(rest)...);
+            }
+        } else if constexpr (std::is_same_v<std::decay_t<T>, std::exception_ptr>) {
+            if (first) {
+                engine_->rejected(*lane_, Index{}, std::exception_ptr(std::forward<T>(first)));
+            } else {
+                value(std::forward<Ts>(rest)...);
+            }
+        } else {
+            value(std::forward<T>(first), std::forward<Ts>(rest)...);
+        }
+        go_on();
+    }
+
+private:
+    /// An operation may leave its cancellation handler behind, which would point to what is gone.
+    void clear() {
+        if (engine_->cancellable()) {
+            lane_->signal.slot().clear();
+        }
+    }
+
+    template <class... Ts>
+    void value(Ts&&... values) {
+        if constexpr (sizeof...(Ts) == 0) {
+            engine_->fulfilled(*lane_, Index{});
+        } else {
+            try {
+                if constexpr (sizeof...(Ts) == 1) {
+                    engine_->settled(*lane_, Index{}, std::forward<Ts>(values)...);
+                } else {
+                    engine_->settled(*lane_, Index{}, std::tuple<std::decay_t<Ts>...>(std::forward<Ts>(values)...));
+                }
+            } catch (...) {
+                engine_->rejected(*lane_, Index{}, current_error_code(), std::current_exception());
+            }
+        }
+    }
+
+    void go_on() {
+        if (lane_->initiating) {
+            lane_->ended_in_initiation = true; // whoever initiates goes on, or this would be a recursion
+        } else {
+            Engine::operation_ended(std::move(engine_), *lane_, Index{});
+        }
+    }
+
+    typename Engine::ref engine_;
+    typename Engine::lane_type* lane_;
+};
+
+} // namespace fanout::detail

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Where outcomes go: one sink for each promise, holding what the caller gets and nothing else.
+
+#include <fanout/outcome.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace fanout::detail {
+
+/// How a fan-out ended, for its sink.
+struct ending {
+    std::exception_ptr source_error; ///< the source threw
+    error_code code;                 ///< fail-fast: the first failure, or why not all inputs ran
+    std::exception_ptr exception;    ///< fail-fast: what the first failure threw
+    std::size_t total = 0;           ///< inputs, the ones that never ran included
+
+    bool failed() const noexcept { return code.failed() || exception; }
+
+    std::exception_ptr thrown() const {
+        if (source_error) {
+            return source_error;
+        }
+        if (exception) {
+            return exception;
+        }
+        return code.failed() ? std::make_exception_ptr(boost::system::system_error(code)) : nullptr;
+    }
+};
+
+template <class T>
+settled<T> failed_outcome(error_code code, std::exception_ptr exception) {
+    return exception ? settled<T>(code, std::move(exception)) : settled<T>(code);
+}
+
+template <class T>
+settled<T> not_started_outcome() {
+    return settled<T>(make_error_code(errc::not_started));
+}
+
+/// The value of `void` children, where a value must be.
+template <class T>
+using value_or_monostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// `when_all(inputs, factory)`: the values, in the order of the inputs.
+template <class T, bool AsOutcome>
+class all_sink {
+    // Values arrive in any order. A T that can be made empty is its own place; any other waits in an optional.
+    // (vector<bool> has no places.)
+    static constexpr bool direct = std::default_initializable<T> && std::movable<T> && !std::same_as<T, bool>;
+    using place = std::conditional_t<direct, T, std::optional<T>>;
+
+public:
+    using result = std::conditional_t<AsOutcome, settled<std::vector<T>>, std::vector<T>>;
+
+    void reserve(std::size_t n) { places_.reserve(n); }
+    void open(std::size_t) { places_.emplace_back(); }
+
+    template <class U>
+    void value(std::size_t i, U&& v) {
+        places_[i] = std::forward<U>(v);
+    }
+
+    void error(std::size_t, error_code const&, std::exception_ptr const&) noexcept {}
+
+    std::pair<std::exception_ptr, result> finish(ending&& e) {
+        if constexpr (AsOutcome) {
+            if (!e.source_error && !e.failed()) {
+                return {nullptr, result(boost::outcome_v2::in_place_type<std::vector<T>>, values())};
+            }
+            auto outcome = e.failed() ? failed_outcome<std::vector<T>>(e.code, e.exception)
+                                      : not_started_outcome<std::vector<T>>();
+            return {e.source_error, std::move(outcome)};
+        } else {
+            auto thrown = e.thrown();
+            return {thrown, thrown ? result() : values()};
+        }
+    }
+
+private:
+    std::vector<T> values() {
+        if constexpr (direct) {
+            return std::move(places_);
+        } else {
+            std::vector<T> values;
+            values.reserve(places_.size());
+            for (auto& p : places_) {
+                values.push_back(*std::move(p));
+            }
+            return values;
+        }
+    }
+
+    std::vector<place> places_;
+};
+
+/// `when_all` over `void` children keeps nothing.
+template <bool AsOutcome>
+class all_sink<void, AsOutcome> {
+public:
+    using result = std::conditional_t<AsOutcome, settled<void>, void>;
+
+    void reserve(std::size_t) noexcept {}
+    void open(std::size_t) noexcept {}
+    void value(std::size_t) noexcept {}
+    void error(std::size_t, error_code const&, std::exception_ptr const&) noexcept {}
+
+    auto finish(ending&& e) {
+        if constexpr (AsOutcome) {
+            using done = std::pair<std::exception_ptr, result>;
+            return e.failed() ? done(e.source_error, failed_outcome<void>(e.code, e.exception))
+                              : done(e.source_error, result(boost::outcome_v2::in_place_type<void>));
+        } else {
+            return e.thrown();
+        }
+    }
+};
+
+/// `when_all_settled(inputs, factory)`: what became of each.
+template <class T>
+class settled_sink {
+public:
+    using result = std::vector<settled<T>>;
+
+    void reserve(std::size_t n) { outcomes_.reserve(n); }
+    void open(std::size_t) { outcomes_.push_back(not_started_outcome<T>()); }
+
+    template <class... U>
+    void value(std::size_t i, U&&... v) {
+        outcomes_[i] = settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...);
+    }
+
+    void error(std::size_t i, error_code const& code, std::exception_ptr const& exception) noexcept {
+        outcomes_[i] = failed_outcome<T>(code, exception);
+    }
+
+    settled<T> const& outcome(std::size_t i) const noexcept { return outcomes_[i]; }
+
+    std::pair<std::exception_ptr, result> finish(ending&& e) {
+        fill(e.total);
+        return {e.source_error, std::move(outcomes_)};
+    }
+
+protected:
+    void fill(std::size_t total) {
+        outcomes_.reserve(total);
+        while (outcomes_.size() < total) {
+            outcomes_.push_back(not_started_outcome<T>());
+        }
+    }
+
+    std::vector<settled<T>> outcomes_;
+};
+
+/// `when_all(a, b, …)`: a tuple of the values.
+template <bool AsOutcome, class... Ts>
+class tuple_all_sink {
+    using values = std::tuple<value_or_monostate<Ts>...>;
+
+public:
+    using result = std::conditional_t<AsOutcome, settled<values>, values>;
+
+    static void reserve(std::size_t) noexcept {}
+    static void open(std::size_t) noexcept {}
+
+    template <std::size_t I, class... U>
+    void value(std::integral_constant<std::size_t, I>, U&&... v) {
+        std::get<I>(places_).emplace(std::forward<U>(v)...);
+    }
+
+    template <class Which>
+    void error(Which, error_code const&, std::exception_ptr const&) noexcept {}
+
+    std::pair<std::exception_ptr, result> finish(ending&& e) {
+        if constexpr (AsOutcome) {
+            if (e.failed()) {
+                return {e.source_error, failed_outcome<values>(e.code, e.exception)};
+            }
+            return {e.source_error, result(boost::outcome_v2::in_place_type<values>, all())};
+        } else {
+            auto thrown = e.thrown();
+            return {thrown, thrown ? values() : all()};
+        }
+    }
+
+private:
+    values all() {
+        return std::apply([](auto&... p) { return values(*std::move(p)...); }, places_);
+    }
+
+    std::tuple<std::optional<value_or_monostate<Ts>>...> places_;
+};
+
+/// `when_all_settled(a, b, …)`: a tuple of what became of each.
+template <class... Ts>
+class tuple_settled_sink {
+public:
+    using result = std::tuple<settled<Ts>...>;
+
+    static void reserve(std::size_t) noexcept {}
+    static void open(std::size_t) noexcept {}
+
+    template <std::size_t I, class... U>
+    void value(std::integral_constant<std::size_t, I>, U&&... v) {
+        using T = std::tuple_element_t<I, std::tuple<std::type_identity<Ts>...>>::type;
+        std::get<I>(outcomes_) = settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...);
+    }
+
+    template <std::size_t I>
+    void error(std::integral_constant<std::size_t, I>, error_code const& code,
+               std::exception_ptr const& exception) noexcept {
+        using T = std::tuple_element_t<I, std::tuple<std::type_identity<Ts>...>>::type;
+        std::get<I>(outcomes_) = failed_outcome<T>(code, exception);
+    }
+
+    std::pair<std::exception_ptr, result> finish(ending&& e) { return {e.source_error, std::move(outcomes_)}; }
+
+private:
+    result outcomes_{not_started_outcome<Ts>()...};
+};
+
+} // namespace fanout::detail

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Where a fan-out's inputs come from: a range, pulled one by one.
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// Pulls the elements of a view. An element that lives in its range is handed on as it is there; one that the
+/// range makes on the fly is kept in the lane while its child runs, so that the factory may take it by reference.
+///
+/// `Again` says that an input may be run more than once, and so must not be moved from.
+template <std::ranges::view View, bool Again>
+class range_source {
+    using reference = std::ranges::range_reference_t<View>;
+    static constexpr bool lives_in_range = std::ranges::forward_range<View> && std::is_lvalue_reference_v<reference>;
+    using stored = std::conditional_t<std::is_lvalue_reference_v<reference>, std::ranges::range_value_t<View>,
+                                      std::remove_cvref_t<reference>>;
+
+public:
+    /// What is kept of an input while it runs or sleeps.
+    using item = std::conditional_t<lives_in_range, std::remove_reference_t<reference>*, std::optional<stored>>;
+
+    /// What the factory is called with.
+    using input =
+        std::conditional_t<lives_in_range, reference, std::conditional_t<Again, stored const&, stored&&>>;
+
+    explicit range_source(View view) : view_(std::move(view)) {}
+
+    range_source(range_source&& other) noexcept(std::is_nothrow_move_constructible_v<View>)
+        : view_(std::move(other.view_)) {} // an iterator into the view would not move with it: begin() comes later
+
+    void begin() { at_.emplace(std::ranges::begin(view_)); }
+
+    /// The next input; false at the end. Advances only now, so that a source is never ahead of its permits.
+    bool pull(item& to) {
+        if (!first_) {
+            ++*at_;
+        }
+        first_ = false;
+        if (*at_ == std::ranges::end(view_)) {
+            first_ = true;
+            return false;
+        }
+        if constexpr (lives_in_range) {
+            to = std::addressof(**at_);
+        } else {
+            to.emplace(**at_);
+        }
+        return true;
+    }
+
+    static input get(item& from) { return static_cast<input>(*from); }
+
+    /// How many inputs there are, where that can be known without running the source.
+    std::optional<std::size_t> size() {
+        if constexpr (std::ranges::sized_range<View>) {
+            return static_cast<std::size_t>(std::ranges::size(view_));
+        } else {
+            return std::nullopt;
+        }
+    }
+
+    /// How many inputs there are, `pulled` of which were pulled, where the rest can be counted; else `pulled`.
+    std::size_t total(std::size_t pulled) {
+        constexpr bool endless = std::is_same_v<std::ranges::sentinel_t<View>, std::unreachable_sentinel_t>;
+        if constexpr (std::ranges::sized_range<View>) {
+            return static_cast<std::size_t>(std::ranges::size(view_));
+        } else if constexpr (std::ranges::forward_range<View> && !endless) {
+            return static_cast<std::size_t>(std::ranges::distance(view_));
+        } else {
+            return pulled;
+        }
+    }
+
+private:
+    View view_;
+    std::optional<std::ranges::iterator_t<View>> at_;
+    bool first_ = true;
+};
+
+} // namespace fanout::detail

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The one timer of a fan-out: sleeping retries, attempt timeouts and the deadline all wait for it.
+
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/wait_traits.hpp>
+#include <boost/system/error_code.hpp>
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace fanout::detail {
+
+/// Wakes `FanOut` by `wake()`. While it is set, the pending wait owns the fan-out, since nothing else does when
+/// all inputs sleep; so a context that is destroyed frees it. A wait that was overtaken finds no target, or fires
+/// for nothing: both do no harm.
+template <class FanOut>
+class wakeup {
+public:
+    /// Fires at `t` or earlier.
+    void set(FanOut& f, auto t) {
+        if (armed_ && !(t < at_)) {
+            return;
+        }
+        if (!timer_) {
+            timer_.emplace(f.executor());
+        }
+        auto pending = pending_.lock();
+        if (!pending) {
+            pending_ = pending = std::make_shared<link>();
+            pending->target = &f;
+        }
+        timer_->expires_at(t);
+        timer_->async_wait([pending](boost::system::error_code const& e) {
+            if (!e && pending->target != nullptr) {
+                FanOut::on_alarm(*pending->target);
+            }
+        });
+        if (!pending->owner) {
+            pending->owner = typename FanOut::ref(&f);
+        }
+        at_ = t;
+        armed_ = true;
+    }
+
+    /// It fired: hands out its reference, and may be set again.
+    typename FanOut::ref fired() noexcept {
+        armed_ = false;
+        auto const pending = pending_.lock();
+        return pending ? std::move(pending->owner) : typename FanOut::ref();
+    }
+
+    /// Will not fire any more. On the timer's executor.
+    void stop() noexcept {
+        if (auto const pending = pending_.lock()) {
+            pending->target = nullptr;
+            pending->owner.reset();
+        }
+        timer_.reset();
+    }
+
+    ~wakeup() { stop(); }
+
+private:
+    struct link {
+        FanOut* target = nullptr;
+        typename FanOut::ref owner;
+    };
+    using clock = typename FanOut::clock;
+    using timer =
+        boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, typename FanOut::executor_type>;
+
+    std::weak_ptr<link> pending_; ///< owned by the waits alone
+    std::optional<timer> timer_;
+    typename clock::time_point at_{};
+    bool armed_ = false;
+};
+
+} // namespace fanout::detail

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// What became of a child: settled<T>, and the state that it is in.
+
+#include <fanout/error.hpp>
+
+#include <boost/outcome/basic_outcome.hpp>
+#include <boost/outcome/boost_outcome.hpp>
+
+#include <exception>
+
+namespace fanout {
+
+/// What became of one child: a value, or an error code with, where the child threw, its exception.
+///
+/// A thrown `system_error` is there as its code *and* as the exception, so nothing of its message is lost. Any
+/// other exception has the code `errc::exception`. `value()` rethrows the exception where there is one, else
+/// throws a `system_error` of the code.
+template <class T>
+using settled = boost::outcome_v2::basic_outcome<
+    T, error_code, std::exception_ptr, boost::outcome_v2::policy::default_policy<T, error_code, std::exception_ptr>>;
+
+/// The state an input ended in; each ends in exactly one.
+enum class state {
+    fulfilled,   ///< it has a value: its effect happened
+    rejected,    ///< its own error says what its effect is
+    timed_out,   ///< effect unknown
+    cancelled,   ///< effect unknown
+    not_started, ///< no effect: safe to run again
+};
+
+/// The state that an error code of a settled child means.
+inline state state_of(error_code const& e) noexcept {
+    if (e.category() != category()) {
+        return state::rejected;
+    }
+    switch (static_cast<errc>(e.value())) {
+    case errc::timed_out: return state::timed_out;
+    case errc::cancelled_by_sibling:
+    case errc::cancelled_by_caller: return state::cancelled;
+    case errc::not_started: return state::not_started;
+    case errc::exception: break;
+    }
+    return state::rejected;
+}
+
+/// The state of a settled child.
+template <class T>
+state state_of(settled<T> const& s) noexcept {
+    if (s.has_value()) {
+        return state::fulfilled;
+    }
+    return s.has_error() ? state_of(s.error()) : state::rejected;
+}
+
+/// The state as a word: "fulfilled", "rejected", "timed out", "cancelled", "not started".
+inline char const* to_string(state s) noexcept {
+    switch (s) {
+    case state::fulfilled: return "fulfilled";
+    case state::rejected: return "rejected";
+    case state::timed_out: return "timed out";
+    case state::cancelled: return "cancelled";
+    case state::not_started: return "not started";
+    }
+    return "unknown";
+}
+
+} // namespace fanout
