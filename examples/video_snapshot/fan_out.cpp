@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <fanout/retry_rejected.hpp>
+#include <fanout/when_all.hpp>
+#include <fanout/when_all_settled.hpp>
+
+#include "../adapters/timeout.hpp"
+#include "fan_out.hpp"
+#include "transient.hpp"
+
+#include <boost/asio/strand.hpp>
+
+#include <algorithm>
+
+namespace snapshot {
+
+namespace asio = boost::asio;
+using boost::system::system_error;
+using std::chrono::steady_clock;
+
+std::string describe(std::exception_ptr const& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (system_error const& e) {
+        std::string const what = e.what();
+        return what.substr(0, what.rfind(std::string(" [") + e.code().category().name() + ':'));
+    } catch (std::exception const& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception of unknown type";
+    }
+}
+
+void ledger::on_settled(fanout::settled_event const& e) {
+    stats::on_settled(e);
+    // A try that will be repeated is written down too: the fan-out may be stopped before it is.
+    entries_[e.index] = {e.what, e.what == fanout::state::fulfilled ? std::string() : e.error.message()};
+    if (e.what == fanout::state::rejected)
+        first_rejected_ = std::min(first_rejected_, e.index);
+    if (!e.retried)
+        settled_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ledger::explain(std::size_t index, std::exception_ptr const& thrown) {
+    if (thrown && entries_[index].what == fanout::state::rejected)
+        entries_[index].why = describe(thrown);
+}
+
+void ledger::explain_first(std::exception_ptr const& thrown) {
+    if (first_rejected_ < entries_.size())
+        explain(first_rejected_, thrown);
+}
+
+namespace {
+
+template <class Outcomes>
+void explain_all(Outcomes const& outcomes, ledger& book) {
+    for (std::size_t i = 0; i < outcomes.size(); ++i)
+        if (outcomes[i].has_exception())
+            book.explain(i, outcomes[i].exception());
+}
+
+// The three fan-outs. Where is nothing, or fanout::on(pool).
+template <class Limit, class... Where>
+asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& videos, snapshot_target& target, ledger& book,
+                              fanout::options options, Limit limit, Where... where) {
+    auto const write = [&target](video const& v) { return target.record(v); };
+    if (all.how == strategy::when_all) {
+        auto writes = fanout::when_all(videos, write, limit, options, book, where...);
+        try {
+            co_await std::move(writes);
+        } catch (...) {
+            book.explain_first(std::current_exception());
+        }
+    } else if (all.how == strategy::settled) {
+        auto writes = fanout::when_all_settled(videos, write, limit, options, book, where...);
+        auto const outcomes = co_await std::move(writes);
+        explain_all(outcomes, book);
+    } else {
+        auto const passing = [](fanout::settled<void> const& outcome) { return is_worth_a_retry(outcome.error()); };
+        auto writes = fanout::retry_rejected(videos, write, fanout::retry_policy{.max_attempts = all.max_attempts},
+                                             fanout::retry_if(passing), limit, options, book, where...);
+        auto const done = co_await std::move(writes);
+        explain_all(done.outcomes, book);
+    }
+}
+
+template <class... Where>
+asio::awaitable<void> fan_out_limited(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
+                                      ledger& book, fanout::options options, Where... where) {
+    if (all.limit)
+        return fan_out(all, videos, target, book, options, fanout::limit(*all.limit), where...);
+    return fan_out(all, videos, target, book, options, fanout::unlimited, where...);
+}
+
+bool is_cancelled(asio::cancellation_state const& state) {
+    return state.cancelled() != asio::cancellation_type::none;
+}
+
+// The article's loop. It keeps the books itself, as a fan-out of width one would.
+asio::awaitable<void> write_one_by_one(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
+                                       ledger& book, steady_clock::time_point deadline) {
+    // Total cancellation ends the loop and lets the write under way end; terminal cancels the write too.
+    co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation(),
+                                                       asio::enable_terminal_cancellation());
+    co_await asio::this_coro::throw_if_cancelled(false);
+    auto const start = steady_clock::now();
+    std::size_t started = 0;
+    bool stop = false;
+    while (started < videos.size() && !stop) {
+        auto const now = steady_clock::now();
+        auto const cancelled = co_await asio::this_coro::cancellation_state;
+        if (now >= deadline || is_cancelled(cancelled))
+            break;
+        auto const index = started++;
+        book.on_started({index, 1, 1, now - start});
+        auto limit = std::min<steady_clock::duration>(deadline - now, std::chrono::hours(24));
+        if (all.attempt_timeout)
+            limit = std::min<steady_clock::duration>(limit, *all.attempt_timeout);
+        std::exception_ptr failure;
+        fanout::error_code error;
+        try {
+            co_await adapters::with_timeout(target.record(videos[index]), limit, "the write");
+        } catch (system_error const& e) {
+            failure = std::current_exception();
+            error = e.code();
+        } catch (...) {
+            failure = std::current_exception();
+            error = fanout::errc::exception;
+        }
+        auto what = failure ? fanout::state::rejected : fanout::state::fulfilled;
+        auto const ended = steady_clock::now();
+        if (failure && ended - now >= limit) {
+            what = fanout::state::timed_out;
+            error = fanout::errc::timed_out;
+        } else if (error == asio::error::operation_aborted) {
+            what = fanout::state::cancelled;
+            error = fanout::errc::cancelled_by_caller;
+        }
+        book.on_settled({index, 1, 0, what, error, false, ended - now, ended - start});
+        book.explain(index, failure);
+        stop = failure != nullptr;
+    }
+    book.on_finished({videos.size() - started, 0, steady_clock::now() - start});
+}
+
+} // namespace
+
+asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
+                                ledger& book, steady_clock::time_point program_start) {
+    auto const deadline = all.deadline ? program_start + *all.deadline : steady_clock::time_point::max();
+    if (all.how == strategy::sequential) {
+        auto loop = write_one_by_one(all, videos, target, book, deadline);
+        if (auto* pool = target.pool())
+            co_await asio::co_spawn(asio::make_strand(*pool), std::move(loop), asio::use_awaitable);
+        else
+            co_await std::move(loop);
+        co_return;
+    }
+    fanout::options options;
+    if (all.attempt_timeout)
+        options.attempt_timeout = *all.attempt_timeout;
+    if (all.deadline)
+        options.deadline = deadline;
+    if (auto* pool = target.pool()) {
+        auto writes = fan_out_limited(all, videos, target, book, options, fanout::on(pool->get_executor()));
+        co_await std::move(writes);
+    } else {
+        auto writes = fan_out_limited(all, videos, target, book, options);
+        co_await std::move(writes);
+    }
+}
+
+} // namespace snapshot

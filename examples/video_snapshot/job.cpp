@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "job.hpp"
+
+#include "fan_out.hpp"
+#include "progress.hpp"
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <optional>
+
+namespace snapshot {
+
+namespace asio = boost::asio;
+
+namespace {
+
+// What a run of today has to do: the videos that have no entry for the day yet. The writes are guarded by their own
+// condition; to know before saves the requests.
+std::vector<video> without_entry(std::vector<video> videos, entries_of_day const& recorded) {
+    std::erase_if(videos, [&](video const& v) { return recorded.contains(v.id); });
+    return videos;
+}
+
+} // namespace
+
+asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target, interruption& stop,
+                                std::chrono::steady_clock::time_point program_start) {
+    auto const executor = co_await asio::this_coro::executor;
+    std::vector<video> pending;
+    std::size_t already = 0;
+    {
+        progress const line(executor, !all.quiet, [] { return std::string("reading the videos …"); });
+        auto videos = co_await source.videos();
+        auto const before = co_await target.entries();
+        auto const total = videos.size();
+        pending = without_entry(std::move(videos), before);
+        already = total - pending.size();
+    }
+
+    ledger book(pending.size());
+    if (!pending.empty()) {
+        progress const line(executor, !all.quiet, [&] {
+            return "recorded " + std::to_string(already + book.settled()) + " of " + std::to_string(already + pending.size());
+        });
+        // From here on an interruption must not throw through us: it stops the writes, and we tell what became of them.
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+        co_await asio::this_coro::throw_if_cancelled(false);
+        stop.writing(true);
+        co_await write_all(all, pending, target, book, program_start);
+        stop.writing(false);
+        co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
+        co_await asio::this_coro::throw_if_cancelled(true);
+    }
+
+    report out;
+    std::optional<entries_of_day> after;
+    try {
+        progress const line(executor, !all.quiet, [] { return std::string("reading back …"); });
+        after = co_await target.entries();
+    } catch (...) {
+        out.problem = "the target could not be read back, so what was written is not checked: " +
+                      describe(std::current_exception());
+    }
+    out.numbers = make_summary(pending, book, already, after ? &*after : nullptr);
+    co_return out;
+}
+
+} // namespace snapshot

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "summary.hpp"
+
+#include <boost/json.hpp>
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <ostream>
+
+namespace snapshot {
+
+namespace {
+
+long peak_memory_kib() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+// One line stays one line, whatever is in an id.
+std::string printable(std::string_view text) {
+    std::string out;
+    for (char const c : text.substr(0, 200))
+        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    return out;
+}
+
+void print_group(std::ostream& out, char const* what, std::string const& why, std::vector<std::string_view> const& ids) {
+    constexpr std::size_t shown = 10;
+    out << what << " (" << ids.size() << ')' << (why.empty() ? "" : ", ") << printable(why) << ": ";
+    for (std::size_t i = 0; i < ids.size() && i < shown; ++i)
+        out << (i == 0 ? "" : ", ") << printable(ids[i]);
+    if (ids.size() > shown)
+        out << " … and " << ids.size() - shown << " more";
+    out << '\n';
+}
+
+std::vector<std::string_view> views(std::vector<std::string> const& ids) { return {ids.begin(), ids.end()}; }
+
+void print_rejected(std::ostream& out, summary const& s) {
+    constexpr std::size_t shown = 10;
+    std::map<std::string, std::vector<std::string_view>> by_cause;
+    for (auto const& video : s.rejected)
+        by_cause[video.why].push_back(video.id);
+    std::size_t printed = 0;
+    std::size_t rest = s.rejected.size();
+    for (auto const& [why, ids] : by_cause) {
+        if (printed++ == shown)
+            break;
+        print_group(out, "rejected", why, ids);
+        rest -= ids.size();
+    }
+    if (rest != 0)
+        out << "rejected (" << rest << ") for " << by_cause.size() - shown << " other causes\n";
+}
+
+} // namespace
+
+summary make_summary(std::vector<video> const& pending, ledger const& book, std::size_t already,
+                     entries_of_day const* after) {
+    summary out;
+    out.videos = already + pending.size();
+    out.already = already;
+    out.fulfilled = already;
+    for (std::size_t i = 0; i < pending.size(); ++i) {
+        auto const& entry = book.entries()[i];
+        bool const told = entry.what == fanout::state::fulfilled;
+        if (after ? after->contains(pending[i].id) : told)
+            ++out.fulfilled;
+        else if (entry.what == fanout::state::not_started)
+            out.not_started.push_back(pending[i].id);
+        else
+            out.rejected.push_back({pending[i].id, told ? "reported as written, but not there when read back" : entry.why});
+    }
+    if (after) {
+        out.doubled.emplace();
+        for (auto const& [id, count] : *after)
+            if (count > 1)
+                out.doubled->push_back(id);
+        std::sort(out.doubled->begin(), out.doubled->end());
+    }
+    out.seconds = std::chrono::duration<double>(book.wall_time()).count();
+    out.parallelism = book.effective_parallelism();
+    out.attempts = book.started();
+    out.retries = book.retried();
+    out.peak_in_flight = book.peak_in_flight();
+    out.peak_memory_kib = peak_memory_kib();
+    return out;
+}
+
+std::string last_line(summary const& s) {
+    char numbers[96];
+    std::snprintf(numbers, sizeof numbers, "%.3f s, parallelism %.1f", s.seconds, s.parallelism);
+    return "snapshot: " + std::to_string(s.fulfilled) + " fulfilled, " + std::to_string(s.rejected.size()) + " rejected, " +
+           std::to_string(s.not_started.size()) + " not started, " +
+           (s.doubled ? std::to_string(s.doubled->size()) : std::string("?")) + " doubled; " + numbers;
+}
+
+void print_text(std::ostream& out, summary const& s, arguments const& all) {
+    out << s.videos << " videos, " << s.already << " of them recorded for " << all.day << " before this run\n";
+    out << to_string(all.how);
+    if (all.how != strategy::sequential)
+        out << ", limit " << (all.limit ? std::to_string(*all.limit) : std::string("unlimited"));
+    out << ": " << s.attempts << " writes, " << s.retries << " of them retries, at most " << s.peak_in_flight << " at once\n";
+    print_rejected(out, s);
+    if (!s.not_started.empty())
+        print_group(out, "not started", "", views(s.not_started));
+    if (s.doubled && !s.doubled->empty())
+        print_group(out, "doubled", "", views(*s.doubled));
+    char memory[64];
+    std::snprintf(memory, sizeof memory, "peak memory: %.1f MiB", static_cast<double>(s.peak_memory_kib) / 1024);
+    out << memory << '\n' << last_line(s) << '\n';
+}
+
+void print_json(std::ostream& out, summary const& s, arguments const& all) {
+    namespace json = boost::json;
+    json::array rejected;
+    for (auto const& video : s.rejected)
+        rejected.push_back(json::object{{"id", video.id}, {"error", video.why}});
+    auto const list = [](std::vector<std::string> const& ids) { return json::array(ids.begin(), ids.end()); };
+    json::object const report{
+        {"date", all.day},
+        {"strategy", to_string(all.how)},
+        {"limit", all.limit ? json::value(*all.limit) : json::value()},
+        {"videos", s.videos},
+        {"already_recorded", s.already},
+        {"fulfilled", s.fulfilled},
+        {"rejected", std::move(rejected)},
+        {"not_started", list(s.not_started)},
+        {"doubled", s.doubled ? json::value(list(*s.doubled)) : json::value()},
+        {"seconds", s.seconds},
+        {"parallelism", s.parallelism},
+        {"attempts", s.attempts},
+        {"retries", s.retries},
+        {"peak_in_flight", s.peak_in_flight},
+        {"peak_memory_kib", s.peak_memory_kib},
+    };
+    out << json::serialize(report) << '\n' << last_line(s) << '\n';
+}
+
+} // namespace snapshot
