@@ -7,6 +7,7 @@ Python process, however that ends: the kernel is asked for it (PR_SET_PDEATHSIG)
 killed.
 """
 
+import atexit
 import ctypes
 import os
 import pwd
@@ -28,6 +29,9 @@ import pymysql
 START_TIMEOUT = 60
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
+
+# A polite end (Ctrl-C, ctest's time limit) runs the clean-ups; after an impolite one only temporary folders remain.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def end_with_parent():
@@ -55,6 +59,7 @@ class Server:
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix=f"fanout-{self.name}-"))
+        atexit.register(self.stop)
         self.log = self.folder / "log"
         self.port = None
         self.process = None
