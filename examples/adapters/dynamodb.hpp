@@ -253,8 +253,7 @@ private:
 
     // The reply's JSON, or its error thrown. The connection goes back to the idle ones if it can serve again.
     json::object finish(connection_ptr used, reply const& r) {
-        if (r.error)
-            throw system_error(r.error, "DynamoDB");
+        throw_if(r.error, "no good reply from DynamoDB at ");
         if (r.message.keep_alive() && used->buffer.size() == 0)
             idle_.push_back(std::move(used));
         return parse_reply(r.message.result_int(), r.message.body());

@@ -75,7 +75,7 @@ asio::awaitable<std::size_t> fanned_out(video_table& table, std::vector<video> c
         }
     }
     // [/results]
-    co_return results.retries;
+    co_return results.retries();
 }
 
 // What `when_all_settled` spares its user. This is right for one thread, and for a caller that is never cancelled.

@@ -84,8 +84,8 @@ void add_options(CLI::App& app, raw& r) {
     app.add_option("--deadline", r.deadline, "no write goes on later than this after the program's start (default: none)")
         ->type_name("TIME");
     app.add_option("--date", r.date, "the day to record, YYYY-MM-DD (default: today, UTC)")->type_name("DAY");
-    app.add_flag("--json", r.json, "report as one line of JSON");
-    app.add_flag("--quiet", r.quiet, "no progress line (there is one only on a terminal)");
+    app.add_flag("--json", r.json, "report as one line of JSON")->disable_flag_override();
+    app.add_flag("--quiet", r.quiet, "no progress line (there is one only on a terminal)")->disable_flag_override();
     app.add_option("--mysql", r.mysql, "source: mysql://USER:PASSWORD@HOST:PORT/DATABASE[?ssl=verify|require|disable]; "
                                        "without ssl=, verify, but disable on this machine")
         ->type_name("URL")
@@ -96,7 +96,9 @@ void add_options(CLI::App& app, raw& r) {
     app.add_option("--table", r.table, "DynamoDB's table, with partition key id (default VideoTable)")
         ->type_name("NAME")
         ->group("Servers (give both)");
-    app.add_flag("--create-table", r.create_table, "create that table if it is not there")->group("Servers (give both)");
+    app.add_flag("--create-table", r.create_table, "create that table if it is not there")
+        ->disable_flag_override()
+        ->group("Servers (give both)");
     constexpr char const* embedded = "Embedded (the default)";
     app.add_option("--embedded", r.embedded, "the SQLite file, made if it is not there (default video_snapshot.db)")
         ->type_name("FILE")
@@ -179,6 +181,8 @@ std::variant<arguments, std::string> parse_arguments(int argc, char const* const
         return std::string(e.what()) + '\n';
     } catch (CLI::ParseError const& e) {
         std::string const what = e.what();
+        if (e.get_name() == "ArgumentMismatch" && what.starts_with("--"))
+            throw usage_error(what.substr(0, what.find(':')) + " takes one value, and is given once");
         throw usage_error(what.substr(0, what.find('\n')) + " (--help tells what is allowed)");
     }
     arguments out;

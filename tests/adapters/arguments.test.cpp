@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "arguments.hpp"
+#include "values.hpp"
+
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <vector>
+
+namespace {
+
+using namespace snapshot;
+using namespace std::chrono_literals;
+
+arguments parse(std::initializer_list<char const*> words) {
+    std::vector<char const*> argv{"video_snapshot"};
+    argv.insert(argv.end(), words);
+    return std::get<arguments>(parse_arguments(static_cast<int>(argv.size()), argv.data()));
+}
+
+std::string complaint(std::initializer_list<char const*> words) {
+    try {
+        parse(words);
+    } catch (usage_error const& e) {
+        return e.what();
+    }
+    return "";
+}
+
+constexpr char const* some_mysql = "mysql://app:secret@127.0.0.1/app";
+constexpr char const* some_dynamodb = "http://127.0.0.1:8000";
+
+} // namespace
+
+TEST_CASE("without arguments: retry, 64 at once, today, embedded") {
+    auto const a = parse({});
+    CHECK(a.how == strategy::retry);
+    CHECK(a.limit == 64);
+    CHECK(a.max_attempts == 4);
+    CHECK_FALSE(a.attempt_timeout.has_value());
+    CHECK_FALSE(a.deadline.has_value());
+    CHECK(a.day.size() == 10);
+    auto const& embedded = std::get<embedded_arguments>(a.ends);
+    CHECK(embedded.latency == 5ms);
+    CHECK(embedded.throttle == 0);
+    CHECK_FALSE(embedded.videos.has_value());
+}
+
+TEST_CASE("every option is understood") {
+    auto const a = parse({"--strategy", "when_all", "--limit", "unlimited", "--max-attempts", "7", "--attempt-timeout", "2s",
+                          "--deadline", "14min", "--date", "2024-02-29", "--json", "--quiet", "--embedded", "x.db", "--latency",
+                          "0", "--throttle", "5%", "--seed", "9", "--videos", "0"});
+    CHECK(a.how == strategy::when_all);
+    CHECK_FALSE(a.limit.has_value());
+    CHECK(a.max_attempts == 7);
+    CHECK(a.attempt_timeout == 2s);
+    CHECK(a.deadline == 14min);
+    CHECK(a.day == "2024-02-29");
+    CHECK(a.json);
+    CHECK(a.quiet);
+    auto const& embedded = std::get<embedded_arguments>(a.ends);
+    CHECK(embedded.file == "x.db");
+    CHECK(embedded.latency == 0s);
+    CHECK(embedded.throttle == doctest::Approx(0.05));
+    CHECK(embedded.seed == 9);
+    CHECK(embedded.videos == 0);
+    auto const b = parse({"--mysql", some_mysql, "--dynamodb", some_dynamodb, "--table", "T.a-b_1", "--create-table"});
+    auto const& servers = std::get<server_arguments>(b.ends);
+    CHECK(servers.mysql.password == "secret");
+    CHECK(servers.dynamodb.port == 8000);
+    CHECK(servers.table == "T.a-b_1");
+    CHECK(servers.create_table);
+}
+
+TEST_CASE("a wrong value is named, with what is allowed") {
+    CHECK(complaint({"--limit", "0"}) == "--limit: '0' is not allowed; give a whole number from 1 to 1000000, or unlimited");
+    CHECK(complaint({"--strategy", "fast"}) == "--strategy: 'fast' is not allowed; give sequential, when_all, settled or retry");
+    for (auto const* value : {"-1", "", "x", "1.5", "64x", " 64", "99999999999999999999", "1000001", "Unlimited"})
+        CHECK(complaint({"--limit", value}) != "");
+    for (auto const* value : {"0", "-3", "1001", "many"})
+        CHECK(complaint({"--max-attempts", value}) != "");
+    for (auto const* option : {"--attempt-timeout", "--deadline"})
+        for (auto const* value : {"0", "0s", "-1s", "5", "s", "1 s", "1d", "25h", "nan", "inf", "1e3s", "1.2.3s", ""})
+            CHECK(complaint({option, value}) != "");
+    for (auto const* value : {"-5ms", "slow", "5", "25h"})
+        CHECK(complaint({"--latency", value}) != "");
+    for (auto const* value : {"101%", "-1%", "1.5", "nan", "%", "", "some", "5 %"})
+        CHECK(complaint({"--throttle", value}) != "");
+    for (auto const* value : {"2026-02-30", "2025-02-29", "2026-13-01", "2026-00-10", "2026-1-1", "22.11.2026", "20261122",
+                              "2026-11-22T00:00:00Z", "", "+026-11-22"})
+        CHECK(complaint({"--date", value}) != "");
+    for (auto const* value : {"ab", "a b c", "<table>", ""})
+        CHECK(complaint({"--mysql", some_mysql, "--dynamodb", some_dynamodb, "--table", value}) != "");
+    CHECK(complaint({"--videos", "-1"}) != "");
+    CHECK(complaint({"--seed", "-1"}) != "");
+    CHECK(complaint({"--embedded", ""}) != "");
+}
+
+TEST_CASE("options that do not go together are refused") {
+    CHECK(complaint({"--mysql", some_mysql}).find("--dynamodb") != std::string::npos);
+    CHECK(complaint({"--dynamodb", some_dynamodb}).find("--mysql") != std::string::npos);
+    CHECK(complaint({"--table", "abc"}) != "");
+    CHECK(complaint({"--create-table"}) != "");
+    for (auto const* option : {"--embedded", "--videos", "--latency", "--throttle", "--seed"})
+        CHECK(complaint({"--mysql", some_mysql, "--dynamodb", some_dynamodb, option, "1"}).find(option) == 0);
+}
+
+TEST_CASE("an unknown, a repeated, a surplus or an unfinished argument is refused in one line") {
+    for (auto const& words : {std::initializer_list<char const*>{"--unknown"}, {"surplus"}, {"--limit", "1", "--limit", "2"},
+                              {"--limit"}, {"--json=7"}, {"--strategy", "a\nb"}}) {
+        auto const what = complaint(words);
+        CHECK(what != "");
+        CHECK(what.find('\n') == std::string::npos);
+    }
+}
+
+TEST_CASE("a complaint about a URL does not hold it") {
+    auto const what = complaint({"--mysql", "mysql://app:se/cret@h/d", "--dynamodb", some_dynamodb});
+    CHECK(what.find("--mysql: not a usable URL") == 0);
+    CHECK(what.find("cret") == std::string::npos);
+}
+
+TEST_CASE("durations and days") {
+    CHECK(parse_duration("o", "500ms", false) == 500ms);
+    CHECK(parse_duration("o", "1.5s", false) == 1500ms);
+    CHECK(parse_duration("o", "250us", false) == 250us);
+    CHECK(parse_duration("o", "1h", false) == 1h);
+    CHECK(parse_duration("o", "0s", true) == 0s);
+    using namespace std::chrono;
+    CHECK(day_of(sys_days(2026y / November / 22) + 23h + 59min) == "2026-11-22");
+    CHECK(day_of(sys_days(1969y / December / 31) + 1h) == "1969-12-31");
+}
+
+TEST_CASE("--help and --version are texts, not runs") {
+    char const* argv[] = {"video_snapshot", "--help"};
+    auto const help = std::get<std::string>(parse_arguments(2, argv));
+    for (auto const* option : {"--strategy", "--limit", "--max-attempts", "--attempt-timeout", "--deadline", "--mysql", "--dynamodb",
+                               "--table", "--json", "--embedded", "--latency", "--throttle", "--seed", "--date", "--videos", "--quiet",
+                               "Exit status", "snapshot: F fulfilled, R rejected"})
+        CHECK(help.find(option) != std::string::npos);
+    argv[1] = "--version";
+    CHECK(std::get<std::string>(parse_arguments(2, argv)).find("fanout ") != std::string::npos);
+}
