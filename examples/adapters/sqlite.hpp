@@ -37,6 +37,13 @@ inline boost::system::error_category const& sqlite_category() {
     return category;
 }
 
+// What the connection says of its last error, unless it is no more than the code's own words.
+inline boost::system::system_error sqlite_error(int result, sqlite3* db) {
+    boost::system::error_code const code(result & 0xff, sqlite_category());
+    std::string const said = db ? sqlite3_errmsg(db) : "SQLite";
+    return {code, said == code.message() ? "SQLite" : said};
+}
+
 class sqlite_statement {
 public:
     sqlite_statement(sqlite3* db, std::string_view sql) : db_(db) {
@@ -96,8 +103,7 @@ private:
 
     void check(int result) const {
         if (result != SQLITE_OK)
-            throw boost::system::system_error(boost::system::error_code(result & 0xff, sqlite_category()),
-                                              sqlite3_errmsg(db_));
+            throw sqlite_error(result, db_);
     }
 
     sqlite3* db_;
@@ -113,9 +119,9 @@ public:
         int const flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (how == mode::create ? SQLITE_OPEN_CREATE : 0);
         int const result = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
         if (result != SQLITE_OK) {
-            std::string const what = db_ ? sqlite3_errmsg(db_) : "out of memory";
+            auto const error = sqlite_error(result, db_);
             sqlite3_close(db_);
-            throw boost::system::system_error(boost::system::error_code(result & 0xff, sqlite_category()), what);
+            throw error;
         }
         sqlite3_busy_timeout(db_, static_cast<int>(patience.count()));
     }

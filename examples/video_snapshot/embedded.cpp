@@ -125,7 +125,7 @@ asio::awaitable<void> embedded_store::record(video const& v) {
         co_await network.async_wait(asio::use_awaitable);
     }
     if (arguments_.throttle > 0 && random_share() < arguments_.throttle)
-        throw system_error(make_error_code(adapters::dynamodb_errc::throttled), "simulated");
+        throw system_error(make_error_code(adapters::dynamodb_errc::throttled));
     append(v);
 }
 
