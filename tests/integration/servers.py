@@ -191,7 +191,8 @@ class DynamoDB(Server):
         self.on_disk = on_disk
 
     def command(self):
-        home = Path(os.environ["FANOUT_DYNAMODB_LOCAL"])
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        home = Path(os.environ.get("FANOUT_DYNAMODB_LOCAL") or f"{cache}/fanout/dynamodb-local-0.6.0")
         if not (home / "DynamoDBLocal.jar").is_file():
             raise RuntimeError(f"no DynamoDB Local in {home}; scripts/setup.sh test puts it there")
         storage = ["-dbPath", str(self.folder)] if self.on_disk else ["-inMemory"]

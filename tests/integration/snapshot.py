@@ -91,6 +91,7 @@ class ServersTestCase(unittest.TestCase):
             cursor.execute("DROP TABLE IF EXISTS VIDEO")
             cursor.execute("CREATE TABLE VIDEO (VIDEO_ID VARCHAR(191) NOT NULL PRIMARY KEY, VIEW BIGINT NULL)")
         self.client = self.dynamodb.client()
+        self.addCleanup(self.client.close)
         for table in self.client.list_tables()["TableNames"]:
             self.client.delete_table(TableName=table)
         self.create_table()

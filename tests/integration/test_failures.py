@@ -58,7 +58,7 @@ class Unreachable(ServersTestCase):
         self.addCleanup(setattr, self.dynamodb, "environment", environment)
         self.assert_one_line(self.snapshot(), "AWS_ACCESS_KEY_ID")
 
-    def test_many_videos_all_rejected_are_one_line_too(self):
+    def test_a_thousand_rejections_are_summed_up(self):
         # The table is there when the run begins, but every write is refused: its key has another name.
         self.add_thousand()
         self.create_table("OtherKey", key="pk")

@@ -114,8 +114,9 @@ class IsCutShort(ServersTestCase):
         self.assertGreater(summary.not_started, 0, run)
         self.assertLess(summary.seconds, 30, run)
         self.assertEqual(summary.doubled, 0, run)
-        # A write that the clock cut off has an unknown effect. The program looks, and counts what is there.
-        self.assertEqual(summary.fulfilled, self.recorded(), run)
+        # A write that the clock cut off has an unknown effect: it may arrive after the program has looked.
+        self.assertGreaterEqual(self.recorded(), summary.fulfilled, run)
+        self.assertLessEqual(self.recorded(), summary.fulfilled + summary.rejected, run)
         self.assert_second_run_completes(videos)
 
 
