@@ -53,8 +53,9 @@ inline aws_credentials credentials_from_environment(http_url const& endpoint) {
     aws_credentials out{get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY"), get("AWS_SESSION_TOKEN"),
                         get("AWS_REGION")};
     if (out.access_key_id.empty() || out.secret_access_key.empty())
-        throw std::runtime_error("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (DynamoDB "
-                                 "Local takes any letters and digits)");
+        throw std::runtime_error(
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment (DynamoDB "
+            "Local takes any letters and digits)");
     if (out.region.empty())
         out.region = get("AWS_DEFAULT_REGION");
     if (out.region.empty() && endpoint.host.starts_with("dynamodb.")) {
@@ -75,22 +76,28 @@ inline bool is_transient(error_code const& error) {
         return error == dynamodb_errc::throttled || error == dynamodb_errc::internal_server_error;
     namespace errc = boost::system::errc;
     return error == errc::timed_out || error == errc::connection_reset || error == errc::connection_refused ||
-           error == errc::connection_aborted || error == errc::broken_pipe || error == errc::network_unreachable ||
-           error == errc::host_unreachable || error == asio::error::eof ||
-           error == asio::ssl::error::stream_truncated || error == http::error::end_of_stream ||
-           error == http::error::partial_message || error == beast::error::timeout;
+           error == errc::connection_aborted || error == errc::broken_pipe ||
+           error == errc::network_unreachable || error == errc::host_unreachable ||
+           error == asio::error::eof || error == asio::ssl::error::stream_truncated ||
+           error == http::error::end_of_stream || error == http::error::partial_message ||
+           error == beast::error::timeout;
 }
 
 class dynamodb_client {
 public:
     struct options {
         std::chrono::milliseconds connect_timeout{5'000};
-        std::chrono::milliseconds request_timeout{30'000}; // no request hangs, even if the caller sets no limit
-        std::size_t max_connections = 256;                 // a request beyond waits for its turn, in order
+        std::chrono::milliseconds request_timeout{
+            30'000};                       // no request hangs, even if the caller sets no limit
+        std::size_t max_connections = 256; // a request beyond waits for its turn, in order
     };
 
-    dynamodb_client(asio::any_io_executor executor, http_url endpoint, aws_credentials credentials, options opts)
-        : executor_(executor), endpoint_(std::move(endpoint)), credentials_(std::move(credentials)), options_(opts),
+    dynamodb_client(asio::any_io_executor executor, http_url endpoint, aws_credentials credentials,
+                    options opts)
+        : executor_(executor),
+          endpoint_(std::move(endpoint)),
+          credentials_(std::move(credentials)),
+          options_(opts),
           turns_(executor, opts.max_connections) {
         if (!endpoint_.tls)
             return;
@@ -193,7 +200,8 @@ private:
             asio::ip::make_address(endpoint_.host, not_an_address);
             if (not_an_address) // SNI is for names
                 SSL_set_tlsext_host_name(tls.native_handle(), endpoint_.host.c_str());
-            co_await tls.async_handshake(asio::ssl::stream_base::client, asio::redirect_error(asio::use_awaitable, error));
+            co_await tls.async_handshake(asio::ssl::stream_base::client,
+                                         asio::redirect_error(asio::use_awaitable, error));
             throw_if(error, "no TLS with DynamoDB at ");
         }
         ++connections_made_;
@@ -240,7 +248,8 @@ private:
         parser.body_limit(32 * 1024 * 1024); // a page of a scan has 1 MB of data
         co_await http::async_write(stream, request, asio::redirect_error(asio::use_awaitable, out.error));
         if (!out.error)
-            co_await http::async_read(stream, buffer, parser, asio::redirect_error(asio::use_awaitable, out.error));
+            co_await http::async_read(stream, buffer, parser,
+                                      asio::redirect_error(asio::use_awaitable, out.error));
         out.got_bytes = parser.got_some() || buffer.size() != 0;
         if (!out.error)
             out.message = parser.release();
@@ -248,7 +257,8 @@ private:
     }
 
     static bool is_stale(reply const& r) {
-        return r.error && !r.got_bytes && r.error != beast::error::timeout && r.error != asio::error::operation_aborted;
+        return r.error && !r.got_bytes && r.error != beast::error::timeout &&
+               r.error != asio::error::operation_aborted;
     }
 
     // The reply's JSON, or its error thrown. The connection goes back to the idle ones if it can serve again.

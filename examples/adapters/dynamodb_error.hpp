@@ -31,24 +31,17 @@ public:
 
     std::string message(int value) const override {
         switch (static_cast<dynamodb_errc>(value)) {
-        case dynamodb_errc::throttled:
-            return "throttled by DynamoDB";
-        case dynamodb_errc::conditional_check_failed:
-            return "the condition of the write does not hold";
-        case dynamodb_errc::validation:
-            return "DynamoDB finds the request invalid";
-        case dynamodb_errc::resource_not_found:
-            return "DynamoDB has no such table";
-        case dynamodb_errc::resource_in_use:
-            return "the table is being changed, or exists already";
+        case dynamodb_errc::throttled: return "throttled by DynamoDB";
+        case dynamodb_errc::conditional_check_failed: return "the condition of the write does not hold";
+        case dynamodb_errc::validation: return "DynamoDB finds the request invalid";
+        case dynamodb_errc::resource_not_found: return "DynamoDB has no such table";
+        case dynamodb_errc::resource_in_use: return "the table is being changed, or exists already";
         case dynamodb_errc::access_denied:
             return "DynamoDB denies access, or does not know these credentials";
         case dynamodb_errc::internal_server_error:
             return "internal error of DynamoDB, or of a proxy before it";
-        case dynamodb_errc::malformed_reply:
-            return "the reply is not DynamoDB's";
-        case dynamodb_errc::unknown:
-            break;
+        case dynamodb_errc::malformed_reply: return "the reply is not DynamoDB's";
+        case dynamodb_errc::unknown: break;
         }
         return "an error of DynamoDB that this program does not know";
     }
@@ -85,8 +78,9 @@ inline dynamodb_errc to_dynamodb_errc(unsigned http_status, std::string_view typ
     if (is_one_of("ResourceInUseException", "LimitExceededException", "TableAlreadyExistsException"))
         return dynamodb_errc::resource_in_use;
     if (is_one_of("AccessDeniedException", "UnrecognizedClientException", "IncompleteSignatureException",
-                  "MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidSignatureException",
-                  "ExpiredTokenException", "InvalidClientTokenId", "NotAuthorized"))
+                  "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+                  "InvalidSignatureException", "ExpiredTokenException", "InvalidClientTokenId",
+                  "NotAuthorized"))
         return dynamodb_errc::access_denied;
     if (is_one_of("InternalServerError", "InternalServerErrorException", "InternalFailure",
                   "ServiceUnavailable", "ServiceUnavailableException"))

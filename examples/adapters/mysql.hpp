@@ -59,7 +59,8 @@ public:
         mysql::results out;
         mysql::diagnostics said;
         boost::system::error_code error;
-        co_await connection_->async_execute(bound, out, said, asio::redirect_error(asio::use_awaitable, error));
+        co_await connection_->async_execute(bound, out, said,
+                                            asio::redirect_error(asio::use_awaitable, error));
         check(error, said, where_);
         co_return out;
     }
@@ -67,7 +68,8 @@ public:
     // Runs one query and calls sink(row_view) for each row; one block of rows is in memory at a time. `limit` is for
     // each wait for the server, not for the whole.
     template <class Sink>
-    asio::awaitable<void> read(std::string sql, Sink& sink, std::chrono::milliseconds limit = std::chrono::seconds(60)) {
+    asio::awaitable<void> read(std::string sql, Sink& sink,
+                               std::chrono::milliseconds limit = std::chrono::seconds(60)) {
         auto preparing = prepare(sql);
         auto const statement = co_await with_timeout(std::move(preparing), limit, where_);
         mysql::execution_state state;
@@ -90,7 +92,8 @@ public:
 private:
     using connection = mysql::tcp_ssl_connection;
 
-    static void check(boost::system::error_code const& error, mysql::diagnostics const& said, std::string const& where) {
+    static void check(boost::system::error_code const& error, mysql::diagnostics const& said,
+                      std::string const& where) {
         if (!error)
             return;
         auto what = where;
@@ -118,8 +121,10 @@ private:
                 connection_->stream().set_verify_callback(asio::ssl::host_name_verification(url_.host));
             }
             asio::ip::tcp::endpoint const endpoint = candidate.endpoint();
-            co_await connection_->async_connect(endpoint, login, said, asio::redirect_error(asio::use_awaitable, error));
-            if (!error || !said.server_message().empty()) // a server's own answer: no other address does better
+            co_await connection_->async_connect(endpoint, login, said,
+                                                asio::redirect_error(asio::use_awaitable, error));
+            if (!error ||
+                !said.server_message().empty()) // a server's own answer: no other address does better
                 break;
         }
         check(error, said, where_);
@@ -128,8 +133,8 @@ private:
     asio::awaitable<mysql::statement> prepare(std::string_view sql) {
         mysql::diagnostics said;
         boost::system::error_code error;
-        auto const out =
-            co_await connection_->async_prepare_statement(sql, said, asio::redirect_error(asio::use_awaitable, error));
+        auto const out = co_await connection_->async_prepare_statement(
+            sql, said, asio::redirect_error(asio::use_awaitable, error));
         check(error, said, where_);
         co_return out;
     }
@@ -138,15 +143,16 @@ private:
         mysql::diagnostics said;
         boost::system::error_code error;
         auto const bound = statement.bind(std::make_tuple());
-        co_await connection_->async_start_execution(bound, state, said, asio::redirect_error(asio::use_awaitable, error));
+        co_await connection_->async_start_execution(bound, state, said,
+                                                    asio::redirect_error(asio::use_awaitable, error));
         check(error, said, where_);
     }
 
     asio::awaitable<mysql::rows_view> read_block(mysql::execution_state& state) {
         mysql::diagnostics said;
         boost::system::error_code error;
-        auto const out =
-            co_await connection_->async_read_some_rows(state, said, asio::redirect_error(asio::use_awaitable, error));
+        auto const out = co_await connection_->async_read_some_rows(
+            state, said, asio::redirect_error(asio::use_awaitable, error));
         check(error, said, where_);
         co_return out;
     }

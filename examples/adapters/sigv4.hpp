@@ -28,7 +28,7 @@ struct aws_credentials {
 
 struct sigv4_request {
     std::string method = "POST";
-    std::string path = "/"; // as sent, already percent-encoded
+    std::string path = "/";                                   // as sent, already percent-encoded
     std::vector<std::pair<std::string, std::string>> query;   // names and values not encoded
     std::vector<std::pair<std::string, std::string>> headers; // to sign, with Host, without X-Amz-Date
     std::string_view body;
@@ -154,15 +154,16 @@ inline sigv4_signature sign_v4(sigv4_request const& request, aws_credentials con
         canonical_headers += name + ':' + value + '\n';
         signed_headers += (signed_headers.empty() ? "" : ";") + name;
     }
-    auto const canonical_request = request.method + '\n' + request.path + '\n' + detail::canonical_query(request.query) +
-                                   '\n' + canonical_headers + '\n' + signed_headers + '\n' +
-                                   detail::hex(detail::sha256(request.body));
+    auto const canonical_request = request.method + '\n' + request.path + '\n' +
+                                   detail::canonical_query(request.query) + '\n' + canonical_headers + '\n' +
+                                   signed_headers + '\n' + detail::hex(detail::sha256(request.body));
     auto const scope = day + '/' + credentials.region + '/' + std::string(service) + "/aws4_request";
     auto const to_sign = "AWS4-HMAC-SHA256\n" + out.amz_date + '\n' + scope + '\n' +
                          detail::hex(detail::sha256(canonical_request));
 
     auto key = detail::hmac_sha256("AWS4" + credentials.secret_access_key, day);
-    for (std::string_view const part : {std::string_view(credentials.region), service, std::string_view("aws4_request")})
+    for (std::string_view const part :
+         {std::string_view(credentials.region), service, std::string_view("aws4_request")})
         key = detail::hmac_sha256(detail::as_text(key), part);
     out.authorization = "AWS4-HMAC-SHA256 Credential=" + credentials.access_key_id + '/' + scope +
                         ", SignedHeaders=" + signed_headers +

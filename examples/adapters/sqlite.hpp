@@ -8,7 +8,6 @@
 #include <boost/system/error_category.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/system_error.hpp>
-
 #include <sqlite3.h>
 
 #include <chrono>
@@ -88,7 +87,8 @@ public:
 
 private:
     void bind_one(int index, std::string_view value) {
-        check(sqlite3_bind_text(statement_, index, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT));
+        check(sqlite3_bind_text(statement_, index, value.data(), static_cast<int>(value.size()),
+                                SQLITE_TRANSIENT));
     }
     void bind_one(int index, std::integral auto value) {
         check(sqlite3_bind_int64(statement_, index, static_cast<std::int64_t>(value)));
@@ -116,7 +116,8 @@ public:
 
     // Opens the file, and waits up to `patience` for another process's lock in each statement.
     sqlite_connection(std::string const& path, mode how, std::chrono::milliseconds patience) {
-        int const flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (how == mode::create ? SQLITE_OPEN_CREATE : 0);
+        int const flags =
+            SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (how == mode::create ? SQLITE_OPEN_CREATE : 0);
         int const result = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
         if (result != SQLITE_OK) {
             auto const error = sqlite_error(result, db_);

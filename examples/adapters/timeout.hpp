@@ -30,10 +30,11 @@ boost::asio::awaitable<T> with_timeout(boost::asio::awaitable<T> operation, std:
     auto const executor = co_await asio::this_coro::executor;
     asio::steady_timer timer(executor, limit);
     // Not awaitable_operators' `||`: that waits for the first *success*, so a quick failure would wait for the timer.
-    auto both = asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(operation), asio::deferred),
-                                                        timer.async_wait(asio::deferred));
+    auto both = asio::experimental::make_parallel_group(
+        asio::co_spawn(executor, std::move(operation), asio::deferred), timer.async_wait(asio::deferred));
     auto ended = co_await both.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
-    bool const timer_first = std::get<0>(ended)[0] == 1 && !std::get<std::tuple_size_v<decltype(ended)> - 1>(ended);
+    bool const timer_first =
+        std::get<0>(ended)[0] == 1 && !std::get<std::tuple_size_v<decltype(ended)> - 1>(ended);
     if (std::exception_ptr const failure = std::get<1>(ended)) {
         if (timer_first)
             throw boost::system::system_error(asio::error::timed_out, what);

@@ -59,7 +59,8 @@ inline std::string percent_decode(std::string_view text, char const* part) {
         int const high = i + 2 < text.size() ? nibble(text[i + 1]) : -1;
         int const low = i + 2 < text.size() ? nibble(text[i + 2]) : -1;
         if (high < 0 || low < 0)
-            throw url_error(std::string("a '%' in the ") + part + " is not followed by two hexadecimal digits");
+            throw url_error(std::string("a '%' in the ") + part +
+                            " is not followed by two hexadecimal digits");
         out += static_cast<char>(high * 16 + low);
         i += 2;
     }
@@ -82,8 +83,9 @@ inline std::uint16_t parse_port(std::string_view text) {
     unsigned port = 0;
     auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
     if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535)
-        throw url_error("the port is not a number from 1 to 65535 (or the password has a character that must be "
-                        "percent-encoded, as %2F for '/')");
+        throw url_error(
+            "the port is not a number from 1 to 65535 (or the password has a character that must be "
+            "percent-encoded, as %2F for '/')");
     return static_cast<std::uint16_t>(port);
 }
 
@@ -150,7 +152,8 @@ inline url parse_url(std::string_view text) {
     auto const tail = path_start == std::string_view::npos ? std::string_view{} : text.substr(path_start);
     // An '@' this late means that the user or the password held a bare '/' or '?'.
     if (tail.find('@') != std::string_view::npos)
-        throw url_error("there is an '@' after the first '/' or '?' (in a password write %2F for '/', %3F for '?')");
+        throw url_error(
+            "there is an '@' after the first '/' or '?' (in a password write %2F for '/', %3F for '?')");
     detail::parse_authority(text.substr(0, path_start), out);
     auto const question = tail.find('?');
     out.path = detail::percent_decode(tail.substr(0, question), "path");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "arguments.hpp"
 
-#include "values.hpp"
-
 #include <fanout/version.hpp>
+
+#include "values.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -14,14 +14,10 @@ namespace snapshot {
 
 char const* to_string(strategy s) {
     switch (s) {
-    case strategy::sequential:
-        return "sequential";
-    case strategy::when_all:
-        return "when_all";
-    case strategy::settled:
-        return "settled";
-    case strategy::retry:
-        break;
+    case strategy::sequential: return "sequential";
+    case strategy::when_all: return "when_all";
+    case strategy::settled: return "settled";
+    case strategy::retry: break;
     }
     return "retry";
 }
@@ -29,8 +25,10 @@ char const* to_string(strategy s) {
 namespace {
 
 constexpr char const* about =
-    "Records every video's view count of today: reads the table VIDEO(VIDEO_ID, VIEW) and appends {date, view_count}\n"
-    "to each video's history, one conditional write per video, many at a time. A video whose day is recorded is left\n"
+    "Records every video's view count of today: reads the table VIDEO(VIDEO_ID, VIEW) and appends {date, "
+    "view_count}\n"
+    "to each video's history, one conditional write per video, many at a time. A video whose day is recorded "
+    "is left\n"
     "as it is, so any run may be repeated, and a later run does only what is missing.\n"
     "Without --mysql and --dynamodb, source and target are one SQLite file behind a simulated network.";
 
@@ -39,24 +37,32 @@ constexpr char const* footer =
     "  sequential  one after another, as a plain loop: stops at the first failure; ignores --limit\n"
     "  when_all    many at a time; the first failure cancels the others, and nothing more starts\n"
     "  settled     many at a time; every video is tried once\n"
-    "  retry       as settled, and what failed for a passing cause is tried again (throttling, timeouts, dropped\n"
+    "  retry       as settled, and what failed for a passing cause is tried again (throttling, timeouts, "
+    "dropped\n"
     "              connections, server errors), up to --max-attempts, with exponential backoff\n"
     "Durations are written 500ms, 2s, 14min, 1h.\n"
     "\n"
-    "Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION for DynamoDB; MYSQL_PWD is\n"
+    "Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION for DynamoDB; "
+    "MYSQL_PWD is\n"
     "the password if the URL has none (a URL can be seen in the list of processes).\n"
     "\n"
-    "Ctrl-C (or SIGTERM) starts no further write, waits for those under way, and reports; a second one cancels these.\n"
+    "Ctrl-C (or SIGTERM) starts no further write, waits for those under way, and reports; a second one "
+    "cancels these.\n"
     "\n"
     "The last line of standard output is always\n"
     "  snapshot: F fulfilled, R rejected, N not started, D doubled; S s, parallelism P\n"
-    "F videos have their entry for the day when the target is read back at the end, by this run or an earlier one; R\n"
-    "have none although their write was tried, N have none and were not tried: F + R + N is the number of videos. D have\n"
-    "more than one entry ('?' if the target could not be read back); S is the time of the writes, and P the mean number of\n"
-    "writes under way. With --json one line with one JSON object stands before it, and nothing else. If the job could\n"
+    "F videos have their entry for the day when the target is read back at the end, by this run or an "
+    "earlier one; R\n"
+    "have none although their write was tried, N have none and were not tried: F + R + N is the number of "
+    "videos. D have\n"
+    "more than one entry ('?' if the target could not be read back); S is the time of the writes, and P the "
+    "mean number of\n"
+    "writes under way. With --json one line with one JSON object stands before it, and nothing else. If the "
+    "job could\n"
     "not begin (a server refused, say), there is only a line on standard error.\n"
     "\n"
-    "Exit status: 0 every video is recorded, once; 1 something is not, or an error; 2 wrong arguments, nothing was\n"
+    "Exit status: 0 every video is recorded, once; 1 something is not, or an error; 2 wrong arguments, "
+    "nothing was\n"
     "touched; 130 or 143 interrupted by SIGINT or SIGTERM before all was recorded.";
 
 struct raw {
@@ -74,20 +80,26 @@ strategy parse_strategy(std::string const& text) {
 }
 
 void add_options(CLI::App& app, raw& r) {
-    app.add_option("--strategy", r.strategy, "sequential, when_all, settled or retry (default retry)")->type_name("NAME");
+    app.add_option("--strategy", r.strategy, "sequential, when_all, settled or retry (default retry)")
+        ->type_name("NAME");
     app.add_option("--limit", r.limit, "writes under way at once: 1 to 1000000, or unlimited (default 64)")
         ->type_name("N");
-    app.add_option("--max-attempts", r.max_attempts, "tries per video with --strategy retry, 1 to 1000 (default 4)")
+    app.add_option("--max-attempts", r.max_attempts,
+                   "tries per video with --strategy retry, 1 to 1000 (default 4)")
         ->type_name("N");
-    app.add_option("--attempt-timeout", r.attempt_timeout, "cancel a single try after this time (default: none)")
+    app.add_option("--attempt-timeout", r.attempt_timeout,
+                   "cancel a single try after this time (default: none)")
         ->type_name("TIME");
-    app.add_option("--deadline", r.deadline, "no write goes on later than this after the program's start (default: none)")
+    app.add_option("--deadline", r.deadline,
+                   "no write goes on later than this after the program's start (default: none)")
         ->type_name("TIME");
     app.add_option("--date", r.date, "the day to record, YYYY-MM-DD (default: today, UTC)")->type_name("DAY");
     app.add_flag("--json", r.json, "report as one line of JSON")->disable_flag_override();
-    app.add_flag("--quiet", r.quiet, "no progress line (there is one only on a terminal)")->disable_flag_override();
-    app.add_option("--mysql", r.mysql, "source: mysql://USER:PASSWORD@HOST:PORT/DATABASE[?ssl=verify|require|disable]; "
-                                       "without ssl=, verify, but disable on this machine")
+    app.add_flag("--quiet", r.quiet, "no progress line (there is one only on a terminal)")
+        ->disable_flag_override();
+    app.add_option("--mysql", r.mysql,
+                   "source: mysql://USER:PASSWORD@HOST:PORT/DATABASE[?ssl=verify|require|disable]; "
+                   "without ssl=, verify, but disable on this machine")
         ->type_name("URL")
         ->group("Servers (give both)");
     app.add_option("--dynamodb", r.dynamodb, "target: https://HOST[:PORT], or http:// for DynamoDB Local")
@@ -100,19 +112,23 @@ void add_options(CLI::App& app, raw& r) {
         ->disable_flag_override()
         ->group("Servers (give both)");
     constexpr char const* embedded = "Embedded (the default)";
-    app.add_option("--embedded", r.embedded, "the SQLite file, made if it is not there (default video_snapshot.db)")
+    app.add_option("--embedded", r.embedded,
+                   "the SQLite file, made if it is not there (default video_snapshot.db)")
         ->type_name("FILE")
         ->group(embedded);
     app.add_option("--videos", r.videos, "videos of a new file, 0 to 10000000 (default 1000)")
         ->type_name("N")
         ->group(embedded);
-    app.add_option("--latency", r.latency, "mean of the simulated network's latency, jitter +-50% (default 5ms)")
+    app.add_option("--latency", r.latency,
+                   "mean of the simulated network's latency, jitter +-50% (default 5ms)")
         ->type_name("TIME")
         ->group(embedded);
     app.add_option("--throttle", r.throttle, "share of writes answered 'throttled', as 5% (default 0%)")
         ->type_name("SHARE")
         ->group(embedded);
-    app.add_option("--seed", r.seed, "seed of jitter and throttling (default 1)")->type_name("N")->group(embedded);
+    app.add_option("--seed", r.seed, "seed of jitter and throttling (default 1)")
+        ->type_name("N")
+        ->group(embedded);
 }
 
 template <class Parse>
@@ -127,14 +143,17 @@ auto parse_secret_url(char const* option, std::string const& text, char const* f
 
 server_arguments parse_servers(CLI::App const& app, raw const& r) {
     if (app.count("--mysql") == 0 || app.count("--dynamodb") == 0)
-        throw usage_error(app.count("--mysql") == 0 ? "--dynamodb needs --mysql URL beside it, the source of the counts"
-                                                    : "--mysql needs --dynamodb URL beside it, the target of the counts");
+        throw usage_error(app.count("--mysql") == 0
+                              ? "--dynamodb needs --mysql URL beside it, the source of the counts"
+                              : "--mysql needs --dynamodb URL beside it, the target of the counts");
     for (auto const* option : {"--embedded", "--videos", "--latency", "--throttle", "--seed"})
         if (app.count(option) != 0)
-            throw usage_error(std::string(option) + " belongs to the embedded default; leave it out, or leave out "
-                                                    "--mysql and --dynamodb");
+            throw usage_error(std::string(option) +
+                              " belongs to the embedded default; leave it out, or leave out "
+                              "--mysql and --dynamodb");
     server_arguments out;
-    out.mysql = parse_secret_url("--mysql", r.mysql, "mysql://USER:PASSWORD@HOST:PORT/DATABASE", adapters::parse_mysql_url);
+    out.mysql = parse_secret_url("--mysql", r.mysql, "mysql://USER:PASSWORD@HOST:PORT/DATABASE",
+                                 adapters::parse_mysql_url);
     if (auto const* password = std::getenv("MYSQL_PWD"); password && !out.mysql.password)
         out.mysql.password = password;
     out.dynamodb = parse_secret_url("--dynamodb", r.dynamodb, "https://HOST[:PORT] or http://HOST[:PORT]",
@@ -150,7 +169,8 @@ server_arguments parse_servers(CLI::App const& app, raw const& r) {
 embedded_arguments parse_embedded(CLI::App const& app, raw const& r) {
     for (auto const* option : {"--table", "--create-table"})
         if (app.count(option) != 0)
-            throw usage_error(std::string(option) + " belongs to DynamoDB; give --mysql URL and --dynamodb URL too");
+            throw usage_error(std::string(option) +
+                              " belongs to DynamoDB; give --mysql URL and --dynamodb URL too");
     embedded_arguments out;
     if (r.embedded.empty())
         refuse("--embedded", r.embedded, "a file's path");
@@ -169,9 +189,9 @@ std::variant<arguments, std::string> parse_arguments(int argc, char const* const
     raw r;
     CLI::App app(about, "video_snapshot");
     app.footer(footer);
-    app.set_version_flag("--version", "video_snapshot, an example of fanout " + std::to_string(fanout::version_major) + '.' +
-                                          std::to_string(fanout::version_minor) + '.' +
-                                          std::to_string(fanout::version_patch));
+    app.set_version_flag(
+        "--version", "video_snapshot, an example of fanout " + std::to_string(fanout::version_major) + '.' +
+                         std::to_string(fanout::version_minor) + '.' + std::to_string(fanout::version_patch));
     add_options(app, r);
     try {
         app.parse(argc, argv);
@@ -193,7 +213,8 @@ std::variant<arguments, std::string> parse_arguments(int argc, char const* const
         out.attempt_timeout = parse_duration("--attempt-timeout", r.attempt_timeout, false);
     if (app.count("--deadline") != 0)
         out.deadline = parse_duration("--deadline", r.deadline, false);
-    out.day = app.count("--date") != 0 ? parse_day("--date", r.date) : day_of(std::chrono::system_clock::now());
+    out.day =
+        app.count("--date") != 0 ? parse_day("--date", r.date) : day_of(std::chrono::system_clock::now());
     out.json = r.json;
     out.quiet = r.quiet;
     if (app.count("--mysql") != 0 || app.count("--dynamodb") != 0)

@@ -53,7 +53,10 @@ inline json::object scan_page(std::string const& table, json::value const& after
 inline json::object create_table(std::string const& table) {
     json::array const key{json::object{{"AttributeName", "id"}, {"KeyType", "HASH"}}};
     json::array const attributes{json::object{{"AttributeName", "id"}, {"AttributeType", "S"}}};
-    return {{"TableName", table}, {"KeySchema", key}, {"AttributeDefinitions", attributes}, {"BillingMode", "PAY_PER_REQUEST"}};
+    return {{"TableName", table},
+            {"KeySchema", key},
+            {"AttributeDefinitions", attributes},
+            {"BillingMode", "PAY_PER_REQUEST"}};
 }
 
 // How many entries of an item's history are of the day. A date may go on with a time: 2026-11-22T00:00:00Z.

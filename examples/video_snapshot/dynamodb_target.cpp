@@ -22,8 +22,11 @@ class dynamodb_target final : public snapshot_target {
 public:
     dynamodb_target(asio::any_io_executor executor, arguments const& all, server_arguments const& servers,
                     adapters::aws_credentials credentials)
-        : client_(std::move(executor), servers.dynamodb, std::move(credentials), {}), table_(servers.table),
-          day_(all.day), create_(servers.create_table), max_attempts_(all.max_attempts) {}
+        : client_(std::move(executor), servers.dynamodb, std::move(credentials), {}),
+          table_(servers.table),
+          day_(all.day),
+          create_(servers.create_table),
+          max_attempts_(all.max_attempts) {}
 
     asio::awaitable<void> record(video const& v) override {
         auto const update = update_item(table_, v, day_);
@@ -54,7 +57,9 @@ private:
     // Reads are retried whatever the strategy of the writes is: a fan-out over one input.
     asio::awaitable<json::object> call(std::string operation, json::object parameters) {
         auto const once = [&](int) { return client_.call(operation, parameters); };
-        auto const passing = [](auto const& outcome) { return outcome.has_error() && adapters::is_transient(outcome.error()); };
+        auto const passing = [](auto const& outcome) {
+            return outcome.has_error() && adapters::is_transient(outcome.error());
+        };
         std::array const one{0};
         auto calls = fanout::retry_rejected(one, once, fanout::retry_policy{.max_attempts = max_attempts_},
                                             fanout::retry_if(passing));
@@ -64,7 +69,8 @@ private:
             co_return std::move(outcome).value();
         // Of the table itself DynamoDB only says "non-existent"; we know its name.
         if (outcome.error() == dynamodb_errc::resource_not_found)
-            throw system_error(outcome.error(), "there is no table '" + table_ + "' (--create-table makes it)");
+            throw system_error(outcome.error(),
+                               "there is no table '" + table_ + "' (--create-table makes it)");
         if (outcome.has_exception())
             std::rethrow_exception(outcome.exception());
         throw system_error(outcome.error(), "DynamoDB");
@@ -82,13 +88,15 @@ private:
             json::object const name{{"TableName", table_}};
             auto const described = co_await call("DescribeTable", name);
             auto const* table = described.if_contains("Table");
-            auto const* status = table && table->is_object() ? table->get_object().if_contains("TableStatus") : nullptr;
+            auto const* status =
+                table && table->is_object() ? table->get_object().if_contains("TableStatus") : nullptr;
             if (status && *status == "ACTIVE")
                 co_return;
             timer.expires_after(std::chrono::milliseconds(500));
             co_await timer.async_wait(asio::use_awaitable);
         }
-        throw std::runtime_error("DynamoDB: the new table '" + table_ + "' did not become active within a minute");
+        throw std::runtime_error("DynamoDB: the new table '" + table_ +
+                                 "' did not become active within a minute");
     }
 
     adapters::dynamodb_client client_;

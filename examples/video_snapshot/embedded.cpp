@@ -76,9 +76,10 @@ std::unique_ptr<sqlite_connection> open_existing(embedded_arguments const& a) {
         auto count = db->prepare("SELECT count(*) FROM VIDEO");
         count.step();
         if (static_cast<std::uint64_t>(count.integer(0)) != *a.videos)
-            throw std::runtime_error("it holds " + std::to_string(count.integer(0)) +
-                                     " videos already, and --videos is for a new file; leave --videos out, or name "
-                                     "another file");
+            throw std::runtime_error(
+                "it holds " + std::to_string(count.integer(0)) +
+                " videos already, and --videos is for a new file; leave --videos out, or name "
+                "another file");
     }
     return db;
 }
@@ -113,7 +114,8 @@ embedded_store::embedded_store(embedded_arguments const& arguments, std::string 
 }
 
 double embedded_store::random_share() {
-    auto const bits = splitmix64(splitmix64(arguments_.seed) + draws_.fetch_add(1, std::memory_order_relaxed));
+    auto const bits =
+        splitmix64(splitmix64(arguments_.seed) + draws_.fetch_add(1, std::memory_order_relaxed));
     return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
@@ -121,7 +123,8 @@ asio::awaitable<void> embedded_store::record(video const& v) {
     if (arguments_.latency.count() != 0) {
         auto const jitter = 0.5 + random_share();
         asio::steady_timer network(co_await asio::this_coro::executor);
-        network.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(arguments_.latency * jitter));
+        network.expires_after(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(arguments_.latency * jitter));
         co_await network.async_wait(asio::use_awaitable);
     }
     if (arguments_.throttle > 0 && random_share() < arguments_.throttle)

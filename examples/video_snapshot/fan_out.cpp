@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
+#include "fan_out.hpp"
+
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
 #include "../adapters/timeout.hpp"
-#include "fan_out.hpp"
 #include "transient.hpp"
 
 #include <boost/asio/strand.hpp>
@@ -61,8 +62,8 @@ void explain_all(Outcomes const& outcomes, ledger& book) {
 
 // The three fan-outs. Where is nothing, or fanout::on(pool).
 template <class Limit, class... Where>
-asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& videos, snapshot_target& target, ledger& book,
-                              fanout::options options, Limit limit, Where... where) {
+asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
+                              ledger& book, fanout::options options, Limit limit, Where... where) {
     auto const write = [&target](video const& v) { return target.record(v); };
     if (all.how == strategy::when_all) {
         auto writes = fanout::when_all(videos, write, limit, options, book, where...);
@@ -76,17 +77,21 @@ asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& vi
         auto const outcomes = co_await std::move(writes);
         explain_all(outcomes, book);
     } else {
-        auto const passing = [](fanout::settled<void> const& outcome) { return is_worth_a_retry(outcome.error()); };
-        auto writes = fanout::retry_rejected(videos, write, fanout::retry_policy{.max_attempts = all.max_attempts},
-                                             fanout::retry_if(passing), limit, options, book, where...);
+        auto const passing = [](fanout::settled<void> const& outcome) {
+            return is_worth_a_retry(outcome.error());
+        };
+        auto writes =
+            fanout::retry_rejected(videos, write, fanout::retry_policy{.max_attempts = all.max_attempts},
+                                   fanout::retry_if(passing), limit, options, book, where...);
         auto const done = co_await std::move(writes);
         explain_all(done.outcomes, book);
     }
 }
 
 template <class... Where>
-asio::awaitable<void> fan_out_limited(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
-                                      ledger& book, fanout::options options, Where... where) {
+asio::awaitable<void> fan_out_limited(arguments const& all, std::vector<video> const& videos,
+                                      snapshot_target& target, ledger& book, fanout::options options,
+                                      Where... where) {
     if (all.limit)
         return fan_out(all, videos, target, book, options, fanout::limit(*all.limit), where...);
     return fan_out(all, videos, target, book, options, fanout::unlimited, where...);
@@ -97,8 +102,9 @@ bool is_cancelled(asio::cancellation_state const& state) {
 }
 
 // The article's loop. It keeps the books itself, as a fan-out of width one would.
-asio::awaitable<void> write_one_by_one(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
-                                       ledger& book, steady_clock::time_point deadline) {
+asio::awaitable<void> write_one_by_one(arguments const& all, std::vector<video> const& videos,
+                                       snapshot_target& target, ledger& book,
+                                       steady_clock::time_point deadline) {
     // Total cancellation ends the loop and lets the write under way end; terminal cancels the write too.
     co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation(),
                                                        asio::enable_terminal_cancellation());
@@ -145,8 +151,9 @@ asio::awaitable<void> write_one_by_one(arguments const& all, std::vector<video> 
 
 } // namespace
 
-asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
-                                ledger& book, steady_clock::time_point program_start) {
+asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos,
+                                snapshot_target& target, ledger& book,
+                                steady_clock::time_point program_start) {
     auto const deadline = all.deadline ? program_start + *all.deadline : steady_clock::time_point::max();
     if (all.how == strategy::sequential) {
         auto loop = write_one_by_one(all, videos, target, book, deadline);

@@ -49,7 +49,8 @@ std::string describe(std::exception_ptr const& thrown);
 
 // Writes them all, as far as strategy, deadline and cancellation let it, and throws for none of them; `book` knows.
 // The caller has reset its coroutine's cancellation state to take total cancellation, and not to throw.
-boost::asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
-                                       ledger& book, std::chrono::steady_clock::time_point program_start);
+boost::asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos,
+                                       snapshot_target& target, ledger& book,
+                                       std::chrono::steady_clock::time_point program_start);
 
 } // namespace snapshot

@@ -30,11 +30,13 @@ private:
             if (signal_ == 0)
                 signal_ = number;
             if (drain)
-                std::fputs("\ninterrupted: nothing more is started, waiting for the writes under way (once more cancels "
+                std::fputs("\ninterrupted: nothing more is started, waiting for the writes under way (once "
+                           "more cancels "
                            "them)\n",
                            stderr);
             wait();
-            cancel_.emit(drain ? boost::asio::cancellation_type::total : boost::asio::cancellation_type::terminal);
+            cancel_.emit(drain ? boost::asio::cancellation_type::total
+                               : boost::asio::cancellation_type::terminal);
         });
     }
 

@@ -24,8 +24,8 @@ std::vector<video> without_entry(std::vector<video> videos, entries_of_day const
 
 } // namespace
 
-asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target, interruption& stop,
-                                std::chrono::steady_clock::time_point program_start) {
+asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target,
+                                interruption& stop, std::chrono::steady_clock::time_point program_start) {
     auto const executor = co_await asio::this_coro::executor;
     std::vector<video> pending;
     std::size_t already = 0;
@@ -41,7 +41,8 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
     ledger book(pending.size());
     if (!pending.empty()) {
         progress const line(executor, !all.quiet, [&] {
-            return "recorded " + std::to_string(already + book.settled()) + " of " + std::to_string(already + pending.size());
+            return "recorded " + std::to_string(already + book.settled()) + " of " +
+                   std::to_string(already + pending.size());
         });
         // From here on an interruption must not throw through us: it stops the writes, and we tell what became of them.
         co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());

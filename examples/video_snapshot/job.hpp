@@ -21,6 +21,7 @@ struct report {
 
 // Throws where nothing was written: a server refused, a table is not there, an interruption came too early.
 boost::asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target,
-                                       interruption& stop, std::chrono::steady_clock::time_point program_start);
+                                       interruption& stop,
+                                       std::chrono::steady_clock::time_point program_start);
 
 } // namespace snapshot

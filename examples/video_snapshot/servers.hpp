@@ -16,7 +16,7 @@ namespace snapshot {
 std::unique_ptr<video_source> make_mysql_source(adapters::mysql_url url);
 
 // `executor` must be serial. Throws usage_error where credentials are missing in the environment.
-std::unique_ptr<snapshot_target> make_dynamodb_target(boost::asio::any_io_executor executor, arguments const& all,
-                                                      server_arguments const& servers);
+std::unique_ptr<snapshot_target> make_dynamodb_target(boost::asio::any_io_executor executor,
+                                                      arguments const& all, server_arguments const& servers);
 
 } // namespace snapshot

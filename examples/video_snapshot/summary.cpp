@@ -2,11 +2,11 @@
 #include "summary.hpp"
 
 #include <boost/json.hpp>
-
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <ostream>
 
@@ -14,7 +14,12 @@ namespace snapshot {
 
 namespace {
 
+// Linux keeps getrusage's peak over an exec, so that it may be the parent's; VmHWM is this program's own.
 long peak_memory_kib() {
+    std::ifstream status("/proc/self/status");
+    for (std::string word; status >> word;)
+        if (long kib = 0; word == "VmHWM:" && status >> kib)
+            return kib;
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_maxrss;
@@ -28,7 +33,8 @@ std::string printable(std::string_view text) {
     return out;
 }
 
-void print_group(std::ostream& out, char const* what, std::string const& why, std::vector<std::string_view> const& ids) {
+void print_group(std::ostream& out, char const* what, std::string const& why,
+                 std::vector<std::string_view> const& ids) {
     constexpr std::size_t shown = 10;
     out << what << " (" << ids.size() << ')' << (why.empty() ? "" : ", ") << printable(why) << ": ";
     for (std::size_t i = 0; i < ids.size() && i < shown; ++i)
@@ -73,7 +79,8 @@ summary make_summary(std::vector<video> const& pending, ledger const& book, std:
         else if (entry.what == fanout::state::not_started)
             out.not_started.push_back(pending[i].id);
         else
-            out.rejected.push_back({pending[i].id, told ? "reported as written, but not there when read back" : entry.why});
+            out.rejected.push_back(
+                {pending[i].id, told ? "reported as written, but not there when read back" : entry.why});
     }
     if (after) {
         out.doubled.emplace();
@@ -94,24 +101,27 @@ summary make_summary(std::vector<video> const& pending, ledger const& book, std:
 std::string last_line(summary const& s) {
     char numbers[96];
     std::snprintf(numbers, sizeof numbers, "%.3f s, parallelism %.1f", s.seconds, s.parallelism);
-    return "snapshot: " + std::to_string(s.fulfilled) + " fulfilled, " + std::to_string(s.rejected.size()) + " rejected, " +
-           std::to_string(s.not_started.size()) + " not started, " +
+    return "snapshot: " + std::to_string(s.fulfilled) + " fulfilled, " + std::to_string(s.rejected.size()) +
+           " rejected, " + std::to_string(s.not_started.size()) + " not started, " +
            (s.doubled ? std::to_string(s.doubled->size()) : std::string("?")) + " doubled; " + numbers;
 }
 
 void print_text(std::ostream& out, summary const& s, arguments const& all) {
-    out << s.videos << " videos, " << s.already << " of them recorded for " << all.day << " before this run\n";
+    out << s.videos << " videos, " << s.already << " of them recorded for " << all.day
+        << " before this run\n";
     out << to_string(all.how);
     if (all.how != strategy::sequential)
         out << ", limit " << (all.limit ? std::to_string(*all.limit) : std::string("unlimited"));
-    out << ": " << s.attempts << " writes, " << s.retries << " of them retries, at most " << s.peak_in_flight << " at once\n";
+    out << ": " << s.attempts << " writes, " << s.retries << " of them retries, at most " << s.peak_in_flight
+        << " at once\n";
     print_rejected(out, s);
     if (!s.not_started.empty())
         print_group(out, "not started", "", views(s.not_started));
     if (s.doubled && !s.doubled->empty())
         print_group(out, "doubled", "", views(*s.doubled));
     char memory[64];
-    std::snprintf(memory, sizeof memory, "peak memory: %.1f MiB", static_cast<double>(s.peak_memory_kib) / 1024);
+    std::snprintf(memory, sizeof memory, "peak memory: %.1f MiB",
+                  static_cast<double>(s.peak_memory_kib) / 1024);
     out << memory << '\n' << last_line(s) << '\n';
 }
 

@@ -56,7 +56,8 @@ inline std::optional<std::size_t> parse_limit(std::string_view option, std::stri
 }
 
 // 500ms, 2s, 1.5s, 14min, 1h. Zero is for options that say so.
-inline std::chrono::microseconds parse_duration(std::string_view option, std::string_view text, bool zero_allowed) {
+inline std::chrono::microseconds parse_duration(std::string_view option, std::string_view text,
+                                                bool zero_allowed) {
     auto const number_size = std::min(text.find_first_not_of("0123456789."), text.size());
     auto const number = parse_number<double>(text.substr(0, number_size));
     auto const unit = text.substr(number_size);
@@ -73,7 +74,8 @@ inline std::chrono::microseconds parse_duration(std::string_view option, std::st
         return std::chrono::microseconds(0);
     if (micros == 0 || !(out >= 1) || out > most)
         refuse(option, text,
-               std::string("a duration ") + (zero_allowed ? "from 0" : "over 0") + " to 24h, as 500ms, 2s, 14min or 1h");
+               std::string("a duration ") + (zero_allowed ? "from 0" : "over 0") +
+                   " to 24h, as 500ms, 2s, 14min or 1h");
     return std::chrono::microseconds(static_cast<std::int64_t>(out));
 }
 
@@ -95,8 +97,8 @@ inline std::string parse_day(std::string_view option, std::string_view text) {
         auto const month = parse_number<unsigned>(text.substr(5, 2));
         auto const day = parse_number<unsigned>(text.substr(8, 2));
         good = year && month && day &&
-               std::chrono::year_month_day{std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
-                                           std::chrono::day(*day)}
+               std::chrono::year_month_day{std::chrono::year(static_cast<int>(*year)),
+                                           std::chrono::month(*month), std::chrono::day(*day)}
                    .ok();
     }
     if (!good)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "arguments.hpp"
+
 #include "values.hpp"
 
 #include <doctest/doctest.h>
@@ -47,9 +48,30 @@ TEST_CASE("without arguments: retry, 64 at once, today, embedded") {
 }
 
 TEST_CASE("every option is understood") {
-    auto const a = parse({"--strategy", "when_all", "--limit", "unlimited", "--max-attempts", "7", "--attempt-timeout", "2s",
-                          "--deadline", "14min", "--date", "2024-02-29", "--json", "--quiet", "--embedded", "x.db", "--latency",
-                          "0", "--throttle", "5%", "--seed", "9", "--videos", "0"});
+    auto const a = parse({"--strategy",
+                          "when_all",
+                          "--limit",
+                          "unlimited",
+                          "--max-attempts",
+                          "7",
+                          "--attempt-timeout",
+                          "2s",
+                          "--deadline",
+                          "14min",
+                          "--date",
+                          "2024-02-29",
+                          "--json",
+                          "--quiet",
+                          "--embedded",
+                          "x.db",
+                          "--latency",
+                          "0",
+                          "--throttle",
+                          "5%",
+                          "--seed",
+                          "9",
+                          "--videos",
+                          "0"});
     CHECK(a.how == strategy::when_all);
     CHECK_FALSE(a.limit.has_value());
     CHECK(a.max_attempts == 7);
@@ -64,7 +86,8 @@ TEST_CASE("every option is understood") {
     CHECK(embedded.throttle == doctest::Approx(0.05));
     CHECK(embedded.seed == 9);
     CHECK(embedded.videos == 0);
-    auto const b = parse({"--mysql", some_mysql, "--dynamodb", some_dynamodb, "--table", "T.a-b_1", "--create-table"});
+    auto const b =
+        parse({"--mysql", some_mysql, "--dynamodb", some_dynamodb, "--table", "T.a-b_1", "--create-table"});
     auto const& servers = std::get<server_arguments>(b.ends);
     CHECK(servers.mysql.password == "secret");
     CHECK(servers.dynamodb.port == 8000);
@@ -73,21 +96,25 @@ TEST_CASE("every option is understood") {
 }
 
 TEST_CASE("a wrong value is named, with what is allowed") {
-    CHECK(complaint({"--limit", "0"}) == "--limit: '0' is not allowed; give a whole number from 1 to 1000000, or unlimited");
-    CHECK(complaint({"--strategy", "fast"}) == "--strategy: 'fast' is not allowed; give sequential, when_all, settled or retry");
-    for (auto const* value : {"-1", "", "x", "1.5", "64x", " 64", "99999999999999999999", "1000001", "Unlimited"})
+    CHECK(complaint({"--limit", "0"}) ==
+          "--limit: '0' is not allowed; give a whole number from 1 to 1000000, or unlimited");
+    CHECK(complaint({"--strategy", "fast"}) ==
+          "--strategy: 'fast' is not allowed; give sequential, when_all, settled or retry");
+    for (auto const* value :
+         {"-1", "", "x", "1.5", "64x", " 64", "99999999999999999999", "1000001", "Unlimited"})
         CHECK(complaint({"--limit", value}) != "");
     for (auto const* value : {"0", "-3", "1001", "many"})
         CHECK(complaint({"--max-attempts", value}) != "");
     for (auto const* option : {"--attempt-timeout", "--deadline"})
-        for (auto const* value : {"0", "0s", "-1s", "5", "s", "1 s", "1d", "25h", "nan", "inf", "1e3s", "1.2.3s", ""})
+        for (auto const* value :
+             {"0", "0s", "-1s", "5", "s", "1 s", "1d", "25h", "nan", "inf", "1e3s", "1.2.3s", ""})
             CHECK(complaint({option, value}) != "");
     for (auto const* value : {"-5ms", "slow", "5", "25h"})
         CHECK(complaint({"--latency", value}) != "");
     for (auto const* value : {"101%", "-1%", "1.5", "nan", "%", "", "some", "5 %"})
         CHECK(complaint({"--throttle", value}) != "");
-    for (auto const* value : {"2026-02-30", "2025-02-29", "2026-13-01", "2026-00-10", "2026-1-1", "22.11.2026", "20261122",
-                              "2026-11-22T00:00:00Z", "", "+026-11-22"})
+    for (auto const* value : {"2026-02-30", "2025-02-29", "2026-13-01", "2026-00-10", "2026-1-1",
+                              "22.11.2026", "20261122", "2026-11-22T00:00:00Z", "", "+026-11-22"})
         CHECK(complaint({"--date", value}) != "");
     for (auto const* value : {"ab", "a b c", "<table>", ""})
         CHECK(complaint({"--mysql", some_mysql, "--dynamodb", some_dynamodb, "--table", value}) != "");
@@ -106,8 +133,12 @@ TEST_CASE("options that do not go together are refused") {
 }
 
 TEST_CASE("an unknown, a repeated, a surplus or an unfinished argument is refused in one line") {
-    for (auto const& words : {std::initializer_list<char const*>{"--unknown"}, {"surplus"}, {"--limit", "1", "--limit", "2"},
-                              {"--limit"}, {"--json=7"}, {"--strategy", "a\nb"}}) {
+    for (auto const& words : {std::initializer_list<char const*>{"--unknown"},
+                              {"surplus"},
+                              {"--limit", "1", "--limit", "2"},
+                              {"--limit"},
+                              {"--json=7"},
+                              {"--strategy", "a\nb"}}) {
         auto const what = complaint(words);
         CHECK(what != "");
         CHECK(what.find('\n') == std::string::npos);
@@ -134,9 +165,10 @@ TEST_CASE("durations and days") {
 TEST_CASE("--help and --version are texts, not runs") {
     char const* argv[] = {"video_snapshot", "--help"};
     auto const help = std::get<std::string>(parse_arguments(2, argv));
-    for (auto const* option : {"--strategy", "--limit", "--max-attempts", "--attempt-timeout", "--deadline", "--mysql", "--dynamodb",
-                               "--table", "--json", "--embedded", "--latency", "--throttle", "--seed", "--date", "--videos", "--quiet",
-                               "Exit status", "snapshot: F fulfilled, R rejected"})
+    for (auto const* option :
+         {"--strategy", "--limit", "--max-attempts", "--attempt-timeout", "--deadline", "--mysql",
+          "--dynamodb", "--table", "--json", "--embedded", "--latency", "--throttle", "--seed", "--date",
+          "--videos", "--quiet", "Exit status", "snapshot: F fulfilled, R rejected"})
         CHECK(help.find(option) != std::string::npos);
     argv[1] = "--version";
     CHECK(std::get<std::string>(parse_arguments(2, argv)).find("fanout ") != std::string::npos);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "dynamodb.hpp"
-#include "dynamodb_items.hpp"
-#include "transient.hpp"
 
 #include <fanout/error.hpp>
+
+#include "dynamodb_items.hpp"
+#include "transient.hpp"
 
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -34,13 +35,15 @@ error_code error_of_type(std::string const& type) {
 } // namespace
 
 TEST_CASE("DynamoDB's error types become codes") {
-    for (auto const* type : {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
+    for (auto const* type :
+         {"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded"})
         CHECK(error_of_type(type) == dynamodb_errc::throttled);
     CHECK(error_of_type("ConditionalCheckFailedException") == dynamodb_errc::conditional_check_failed);
     CHECK(error_of_type("ValidationException") == dynamodb_errc::validation);
     CHECK(error_of_type("ResourceNotFoundException") == dynamodb_errc::resource_not_found);
     CHECK(error_of_type("ResourceInUseException") == dynamodb_errc::resource_in_use);
-    for (auto const* type : {"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"})
+    for (auto const* type : {"AccessDeniedException", "UnrecognizedClientException",
+                             "InvalidSignatureException", "ExpiredTokenException"})
         CHECK(error_of_type(type) == dynamodb_errc::access_denied);
     CHECK(error_of_type("InternalServerError") == dynamodb_errc::internal_server_error);
     CHECK(error_of_type("SomethingNewException") == dynamodb_errc::unknown);
@@ -48,7 +51,8 @@ TEST_CASE("DynamoDB's error types become codes") {
 
 TEST_CASE("an error's type may be bare, or with an address behind") {
     CHECK(error_of(400, R"({"__type":"ThrottlingException"})") == dynamodb_errc::throttled);
-    CHECK(error_of(400, R"({"__type":"ValidationException:http://internal.amazon.com/x"})") == dynamodb_errc::validation);
+    CHECK(error_of(400, R"({"__type":"ValidationException:http://internal.amazon.com/x"})") ==
+          dynamodb_errc::validation);
 }
 
 TEST_CASE("an error keeps DynamoDB's own words") {
@@ -77,15 +81,18 @@ TEST_CASE("what passes by is retried, what the request got wrong is not") {
     using snapshot::is_worth_a_retry;
     for (error_code const& e :
          {make_error_code(dynamodb_errc::throttled), make_error_code(dynamodb_errc::internal_server_error),
-          error_code(asio::error::connection_refused), error_code(asio::error::connection_reset), error_code(asio::error::eof),
-          error_code(asio::error::broken_pipe), error_code(asio::error::timed_out), error_code(http::error::end_of_stream),
-          error_code(http::error::partial_message), error_code(beast::error::timeout), make_error_code(fanout::errc::timed_out)}) {
+          error_code(asio::error::connection_refused), error_code(asio::error::connection_reset),
+          error_code(asio::error::eof), error_code(asio::error::broken_pipe),
+          error_code(asio::error::timed_out), error_code(http::error::end_of_stream),
+          error_code(http::error::partial_message), error_code(beast::error::timeout),
+          make_error_code(fanout::errc::timed_out)}) {
         CAPTURE(e.message());
         CHECK(is_worth_a_retry(e));
     }
     for (error_code const& e :
          {make_error_code(dynamodb_errc::validation), make_error_code(dynamodb_errc::access_denied),
-          make_error_code(dynamodb_errc::resource_not_found), make_error_code(dynamodb_errc::conditional_check_failed),
+          make_error_code(dynamodb_errc::resource_not_found),
+          make_error_code(dynamodb_errc::conditional_check_failed),
           make_error_code(dynamodb_errc::malformed_reply), make_error_code(dynamodb_errc::unknown),
           error_code(asio::error::host_not_found), make_error_code(fanout::errc::cancelled_by_caller),
           make_error_code(fanout::errc::not_started), make_error_code(fanout::errc::exception)}) {
@@ -130,7 +137,8 @@ TEST_CASE("entries of the day are counted in the history, whatever else an item 
         {"id": {"S": "not a list"}, "history": {"M": {}}},
         {"id": {"N": "7"}, "history": {"L": [{"M": {"date": {"S": "2026-11-22"}}}]}},
         {"history": 7}, 7
-    ]})").as_object();
+    ]})")
+                          .as_object();
     snapshot::entries_of_day entries;
     snapshot::add_entries(page, "2026-11-22", entries);
     CHECK(entries == snapshot::entries_of_day{{"once", 1}, {"with a time", 1}, {"twice", 2}});
@@ -179,7 +187,8 @@ aws_credentials const nobody{"id", "secret", "", "us-east-1"};
 
 // Runs `client` against a server of that script, and returns the exception it ended with.
 template <class Client>
-std::exception_ptr run(scripted_server& server, asio::io_context& io, int replies, bool read_before_drop, Client client) {
+std::exception_ptr run(scripted_server& server, asio::io_context& io, int replies, bool read_before_drop,
+                       Client client) {
     std::exception_ptr failure;
     asio::co_spawn(io, server.serve(replies, read_before_drop), asio::detached);
     asio::co_spawn(io, client(), [&](std::exception_ptr e) {
@@ -224,7 +233,8 @@ TEST_CASE("a fresh connection that drops is an error at once, and worth a retry"
     asio::io_context io(1);
     scripted_server server(io);
     dynamodb_client client(io.get_executor(), server.url(), nobody, {});
-    auto const failure = run(server, io, 0, true, [&]() -> asio::awaitable<void> { co_await client.call("Scan", {}); });
+    auto const failure =
+        run(server, io, 0, true, [&]() -> asio::awaitable<void> { co_await client.call("Scan", {}); });
     REQUIRE(failure);
     try {
         std::rethrow_exception(failure);

@@ -26,7 +26,8 @@ TEST_CASE("signatures are those of botocore") {
         adapters::aws_credentials const credentials{string("access_key_id"), string("secret_access_key"),
                                                     string("session_token"), string("region")};
         auto const body = string("body");
-        adapters::sigv4_request const request{string("method"), "/", pairs(v.at("query")), pairs(v.at("headers")), body};
+        adapters::sigv4_request const request{string("method"), "/", pairs(v.at("query")),
+                                              pairs(v.at("headers")), body};
         auto const now = std::chrono::system_clock::from_time_t(v.at("unix_time").as_int64());
         auto const signature = adapters::sign_v4(request, credentials, string("service"), now);
         CHECK(signature.amz_date == string("amz_date"));

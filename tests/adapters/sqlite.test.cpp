@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
-#include "embedded.hpp"
 #include "sqlite.hpp"
+
+#include "embedded.hpp"
 #include "transient.hpp"
 
 #include <boost/asio/co_spawn.hpp>
@@ -8,7 +9,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
-
 #include <stdlib.h>
 
 #include <filesystem>
@@ -96,10 +96,12 @@ TEST_CASE("a transaction that is not committed leaves nothing") {
 
 TEST_CASE("SQLite's errors are codes of its category") {
     folder const dir;
-    CHECK(sqlite_error_of([&] { sqlite_connection(dir.file("none.db"), existing, no_patience); }) == SQLITE_CANTOPEN);
+    CHECK(sqlite_error_of([&] { sqlite_connection(dir.file("none.db"), existing, no_patience); }) ==
+          SQLITE_CANTOPEN);
     sqlite_connection db(dir.file("a.db"), create, no_patience);
     CHECK(sqlite_error_of([&] { db.run("SELECT * FROM nowhere"); }) == SQLITE_ERROR);
-    std::ofstream(dir.file("text.db")) << "dear diary, this is no database at all, not even a bit of one, see ......................";
+    std::ofstream(dir.file("text.db"))
+        << "dear diary, this is no database at all, not even a bit of one, see ......................";
     sqlite_connection text(dir.file("text.db"), existing, no_patience);
     CHECK(sqlite_error_of([&] { text.run("SELECT * FROM sqlite_master"); }) == SQLITE_NOTADB);
 }
@@ -144,7 +146,9 @@ TEST_CASE("the store records a day once, however often it is told to") {
 
 TEST_CASE("the store counts what was doubled by others") {
     folder const dir;
-    { snapshot::embedded_store const store(at(dir.file("a.db"), 1), "2026-11-22"); }
+    {
+        snapshot::embedded_store const store(at(dir.file("a.db"), 1), "2026-11-22");
+    }
     sqlite_connection db(dir.file("a.db"), existing, no_patience);
     for (int i = 0; i < 2; ++i)
         db.run("INSERT INTO HISTORY VALUES ('video-000000', '2026-11-22', 7)");
@@ -171,7 +175,9 @@ TEST_CASE("a file that is not the store's is left as it is") {
     CHECK_THROWS_AS(snapshot::embedded_store(at(dir.file("other.db"), 1), "2026-11-22"), std::runtime_error);
     CHECK_THROWS(snapshot::embedded_store(at(dir.path.string(), 1), "2026-11-22"));
     CHECK_THROWS(snapshot::embedded_store(at(dir.file("no/such/folder.db"), 1), "2026-11-22"));
-    { snapshot::embedded_store const store(at(dir.file("a.db"), 3), "2026-11-22"); }
+    {
+        snapshot::embedded_store const store(at(dir.file("a.db"), 3), "2026-11-22");
+    }
     CHECK_THROWS_AS(snapshot::embedded_store(at(dir.file("a.db"), 4), "2026-11-22"), std::runtime_error);
     sqlite_connection db(dir.file("other.db"), existing, no_patience);
     CHECK(sqlite_error_of([&] { db.run("SELECT * FROM VIDEO"); }) == SQLITE_ERROR);

@@ -42,14 +42,16 @@ TEST_CASE("the numbers add up to the videos") {
     CHECK(s.rejected[1].why == "timed out");
     CHECK(s.not_started == std::vector<std::string>{"d"});
     CHECK_FALSE(s.all_recorded());
-    CHECK(last_line(s) == "snapshot: 2 fulfilled, 2 rejected, 1 not started, 0 doubled; 2.000 s, parallelism 2.0");
+    CHECK(last_line(s) ==
+          "snapshot: 2 fulfilled, 2 rejected, 1 not started, 0 doubled; 2.000 s, parallelism 2.0");
     CHECK(book.settled() == 3);
 }
 
 TEST_CASE("what the target holds decides, not what a write reported") {
     ledger book(4);
     fill(book);
-    entries_of_day const after{{"c\nc", 2}}; // the timed out one did arrive, and twice; the written one is gone
+    entries_of_day const after{
+        {"c\nc", 2}}; // the timed out one did arrive, and twice; the written one is gone
     auto const s = make_summary(pending, book, 0, &after);
     CHECK(s.fulfilled == 1);
     REQUIRE(s.rejected.size() == 2);
@@ -64,7 +66,8 @@ TEST_CASE("a target that cannot be read back is said to be unknown") {
     auto const s = make_summary(pending, book, 0, nullptr);
     CHECK(s.fulfilled == 1);
     CHECK_FALSE(s.all_recorded());
-    CHECK(last_line(s) == "snapshot: 1 fulfilled, 2 rejected, 1 not started, ? doubled; 2.000 s, parallelism 2.0");
+    CHECK(last_line(s) ==
+          "snapshot: 1 fulfilled, 2 rejected, 1 not started, ? doubled; 2.000 s, parallelism 2.0");
 }
 
 TEST_CASE("no videos: all are recorded") {
@@ -72,7 +75,8 @@ TEST_CASE("no videos: all are recorded") {
     entries_of_day const after;
     auto const s = make_summary({}, book, 0, &after);
     CHECK(s.all_recorded());
-    CHECK(last_line(s) == "snapshot: 0 fulfilled, 0 rejected, 0 not started, 0 doubled; 0.000 s, parallelism 0.0");
+    CHECK(last_line(s) ==
+          "snapshot: 0 fulfilled, 0 rejected, 0 not started, 0 doubled; 0.000 s, parallelism 0.0");
 }
 
 TEST_CASE("doubled videos are not all recorded well") {
