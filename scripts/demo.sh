@@ -21,7 +21,11 @@ trap 'rm -rf "$data"' EXIT
 snapshot() {
     local strategy=$1 output
     shift
-    output=$($build/examples/video_snapshot/video_snapshot --embedded "$data/$strategy.db" --strategy "$strategy" "$@")
+    output=$($build/examples/video_snapshot/video_snapshot \
+        --embedded "$data/$strategy.db" --strategy "$strategy" "$@") || {
+        printf 'demo: not everything was recorded:\n%s\n' "$output" >&2
+        exit 1
+    }
     tail -n 1 <<<"$output"
 }
 
