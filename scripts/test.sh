@@ -3,7 +3,7 @@
 #
 # scripts/test.sh [ctest options, e.g. -R integration]: installs what is missing (scripts/setup.sh), builds, and runs all
 # tests: the unit tests, and the integration tests against a real MariaDB and DynamoDB Local, which these start and stop
-# by themselves on free ports of the loopback interface.
+# by themselves on free ports.
 # FANOUT_CMAKE_ARGS: further arguments for the configure step.
 set -euo pipefail
 cd "$(dirname "$0")/.."

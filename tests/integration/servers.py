@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSL-1.0
 """The real servers of the integration tests: MariaDB, DynamoDB Local, and nginx in front of it.
 
-Each runs on a free port of the loopback interface, out of a temporary folder, as an ordinary user. `start()` returns
-when the server answers; `stop()` ends the process that was started here, and no other. A server also ends with this
-Python process, however that ends: the kernel is asked for it (PR_SET_PDEATHSIG), so nothing outlives a test that was
-killed.
+Each runs on a free port, out of a temporary folder; MariaDB and nginx on the loopback interface only, which DynamoDB
+Local has no option for. `start()` returns when the server answers; `stop()` ends the process that was started here, and
+no other. A server also ends with this Python process, however that ends: the kernel is asked for it
+(PR_SET_PDEATHSIG), so nothing outlives a test that was killed.
 """
 
 import atexit
@@ -63,12 +63,7 @@ class Server:
         self.log = self.folder / "log"
         self.port = None
         self.process = None
-        # Servers refuse to run as root, and should: there they run as nobody.
         self.user = {}
-        if os.getuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
 
     def prepare(self):
         """Once, before the first start."""
@@ -148,6 +143,15 @@ class MariaDB(Server):
     user_name = "snapshot"
     password = "p@ss:w/rd%7 '\"비밀"
     database = "videos"
+
+    def __init__(self):
+        super().__init__()
+        # MariaDB refuses to run as root, and should. (Which user it is set to then must happen before the kernel is
+        # asked to end it with us, as a change of user forgets that; so not by its own --user.)
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
 
     def prepare(self):
         install = [find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data",
