@@ -64,8 +64,8 @@ asio::awaitable<void> one_after_another(video_table& table, std::vector<video> c
 asio::awaitable<std::size_t> fanned_out(video_table& table, std::vector<video> const& rows) {
     // [fan-out]
     auto results = co_await fanout::retry_rejected(
-        rows, [&](video const& v) { return table.append_view(v); },
-        fanout::retry_policy{.max_attempts = 4}, fanout::limit(64));
+        rows, [&](video const& v) { return table.append_view(v); }, fanout::retry_policy{.max_attempts = 4},
+        fanout::limit(64));
     // [/fan-out]
 
     // [results]
@@ -80,7 +80,8 @@ asio::awaitable<std::size_t> fanned_out(video_table& table, std::vector<video> c
 
 // What `when_all_settled` spares its user. This is right for one thread, and for a caller that is never cancelled.
 // [plain-settled]
-asio::awaitable<std::vector<std::exception_ptr>> append_all(video_table& table, std::vector<video> const& rows) {
+asio::awaitable<std::vector<std::exception_ptr>> append_all(video_table& table,
+                                                            std::vector<video> const& rows) {
     auto executor = co_await asio::this_coro::executor;
     asio::steady_timer all_ended(executor, asio::steady_timer::time_point::max());
     std::vector<std::exception_ptr> failures(rows.size());
@@ -114,8 +115,8 @@ asio::awaitable<std::size_t> settled(video_table& table, std::vector<video> cons
     auto outcomes = co_await fanout::when_all_settled(
         rows, [&](video const& v) { return table.append_view(v); }, fanout::limit(64));
     // [/settled]
-    co_return static_cast<std::size_t>(
-        std::count_if(outcomes.begin(), outcomes.end(), [](auto const& outcome) { return !outcome.has_value(); }));
+    co_return static_cast<std::size_t>(std::count_if(
+        outcomes.begin(), outcomes.end(), [](auto const& outcome) { return !outcome.has_value(); }));
 }
 
 void check(bool holds, char const* what) {
@@ -137,7 +138,8 @@ asio::awaitable<void> all() {
     check(fanned.views() == looped.views(), "fanned out and one after another leave the same table");
 
     auto const failures = co_await append_all(plain, rows);
-    auto const failed = std::count_if(failures.begin(), failures.end(), [](auto const& f) { return f != nullptr; });
+    auto const failed =
+        std::count_if(failures.begin(), failures.end(), [](auto const& f) { return f != nullptr; });
     auto const rejected = co_await settled(ours, rows);
     check(failed == 10 && rejected == 10, "both say what failed");
     check(plain.views() == ours.views(), "plain code and when_all_settled leave the same table");

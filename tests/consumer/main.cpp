@@ -13,7 +13,7 @@
 
 namespace asio = boost::asio;
 
-asio::awaitable<int> square(int n) { co_return n * n; }
+asio::awaitable<int> square(int n) { co_return n* n; }
 
 asio::awaitable<int> sum_of_squares() {
     std::vector<int> const numbers{1, 2, 3, 4};
