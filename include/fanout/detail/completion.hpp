@@ -133,7 +133,7 @@ private:
         if (slot.is_connected()) {
             slot.clear();
         }
-        auto result = self->result();
+        auto result = self->safe_result();
         auto handler = std::move(c.handler_);
         auto const work = std::move(c.work_);
         self.reset(); // before the handler is called

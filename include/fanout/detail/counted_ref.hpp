@@ -3,6 +3,7 @@
 
 // A reference to an object that counts its references in `references_` and ends itself by `destroy()`.
 
+#include <atomic>
 #include <utility>
 
 namespace fanout::detail {
@@ -27,6 +28,9 @@ public:
             p->destroy();
         }
     }
+
+    /// Gives the reference up without giving it back.
+    T* release() noexcept { return std::exchange(target_, nullptr); }
 
     void swap(counted_ref& other) noexcept { std::swap(target_, other.target_); }
     T* get() const noexcept { return target_; }

@@ -78,6 +78,7 @@ public:
     stop_cause stopped() const noexcept { return stop_; }
     std::size_t in_flight() const noexcept { return running_; }
     std::size_t pulled_count() const noexcept { return next_; }
+    std::size_t skipped_count() const noexcept { return skipped_; }
     std::size_t abandoned() const noexcept { return abandoned_; }
     std::size_t sleeping() const noexcept { return sleeping_.size(); }
 
@@ -119,6 +120,12 @@ public:
         return {s.what, std::move(s.payload)};
     }
 
+    /// What `take()` gave does not run after all, since the fan-out was stopped meanwhile.
+    void skipped(ticket const& t) noexcept {
+        --running_;
+        ++(t.attempt > 1 ? abandoned_ : skipped_);
+    }
+
     // ---- children
 
     void fulfilled() noexcept { --running_; }
@@ -156,7 +163,7 @@ public:
             return false;
         }
         stop_ = cause;
-        abandoned_ = sleeping_.size();
+        abandoned_ += sleeping_.size();
         sleeping_.clear();
         return true;
     }
@@ -182,7 +189,8 @@ private:
     std::size_t next_ = 0;
     std::size_t running_ = 0;
     std::size_t lanes_ = 0;
-    std::size_t abandoned_ = 0;
+    std::size_t abandoned_ = 0; ///< were to run again, and do not
+    std::size_t skipped_ = 0;   ///< were pulled, and never ran
     stop_cause stop_ = stop_cause::none;
     bool exhausted_ = false;
     bool finished_ = false;

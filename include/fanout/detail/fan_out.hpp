@@ -16,11 +16,16 @@
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <tuple>
+#include <type_traits>
+#include <utility>
 
 namespace fanout::detail {
 
@@ -137,7 +142,7 @@ public:
             guard lock(mutex_);
             reject(l, which, code, std::move(exception));
         }
-        leave(); // the lane still lives, so this is not the end
+        leave(ref(this));
     }
 
     template <class Which>
@@ -180,9 +185,7 @@ public:
     static void enter(ref self, auto&& what) {
         self->hold();
         what(*self);
-        if (self->leave()) {
-            completion<fan_out, Handler, Executor>::complete(std::move(self));
-        }
+        leave(std::move(self));
     }
 
     /// The caller cancels: partial and total stop what has not started, terminal ends the running children too.
@@ -231,22 +234,20 @@ public:
         enter(std::move(self), [](fan_out& inside) { inside.wake(); });
     }
 
-    /// What the handler is called with. Only after the end.
-    auto result() {
-        detail::ending e;
-        auto const total = job_.total(core_.pulled_count());
-        e.source_error = std::move(source_error_);
-        e.total = total.value_or(core_.pulled_count());
-        e.code = code_;
-        e.exception = std::move(exception_);
-        auto const all_ran = core_.exhausted() || (total && *total <= core_.pulled_count());
-        if (!e.failed() && !all_ran && core_.stopped() != stop_cause::none) {
-            e.code = core_.stopped() == stop_cause::deadline ? errc::timed_out : errc::cancelled_by_caller;
+    /// What the handler is called with, after the end. Where there is no memory for it, that is what it says.
+    auto safe_result() {
+        using result_type = decltype(job_.finish(std::declval<ending>()));
+        if constexpr (std::is_same_v<result_type, std::exception_ptr>) {
+            return result();
+        } else if constexpr (!std::is_default_constructible_v<typename result_type::second_type>) {
+            return result();
+        } else {
+            try {
+                return result();
+            } catch (...) {
+                return result_type(std::current_exception(), typename result_type::second_type());
+            }
         }
-        if constexpr (has_on_finished<typename Job::observer_type>) {
-            job_.observer().on_finished({e.total - core_.pulled_count(), core_.abandoned(), clock::now() - start_});
-        }
-        return job_.finish(std::move(e));
     }
 
 private:
@@ -268,17 +269,54 @@ private:
         ++inside_;
     }
 
-    /// True for the last one out of a fan-out that has ended: complete it.
-    bool leave() noexcept {
+    /// The last one out emits what was asked for; the last one out of a fan-out that has ended completes it.
+    ///
+    /// Where there are threads, the reference is given back under the lock: whoever completes the fan-out then holds
+    /// the only one left, and frees it before the handler is called.
+    static void leave(ref self) {
+        auto& f = *self;
         for (;;) {
-            {
-                guard lock(mutex_);
-                if (inside_ > 1 || cancel_ == cancel_cause::none) {
-                    return --inside_ == 0 && core_.finish();
+            std::unique_lock lock(f.mutex_);
+            if (f.inside_ == 1 && f.cancel_ != cancel_cause::none) {
+                f.flush();
+                continue;
+            }
+            if (--f.inside_ == 0 && f.core_.finish()) {
+                lock.unlock();
+                completion<fan_out, Handler, Executor>::complete(std::move(self));
+                return;
+            }
+            if constexpr (Threaded) {
+                auto const last = self.release()->references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+                lock.unlock();
+                if (last) {
+                    f.destroy();
                 }
             }
-            flush();
+            return;
         }
+    }
+
+    auto result() {
+        auto const pulled = core_.pulled_count();
+        // A range is counted only where it was left before its end.
+        auto const total = core_.exhausted() ? std::optional(pulled) : job_.total();
+        ending e;
+        e.source_error = std::move(source_error_);
+        e.total = (std::max)(total.value_or(pulled), pulled);
+        e.failed = rejected_;
+        e.code = code_;
+        e.exception = std::move(exception_);
+        auto const all_ran = total && *total <= pulled && core_.skipped_count() == 0;
+        if (!e.failed && !all_ran) {
+            e.failed = true;
+            e.code = core_.stopped() == stop_cause::deadline ? errc::timed_out : errc::cancelled_by_caller;
+        }
+        if constexpr (has_on_finished<typename Job::observer_type>) {
+            auto const not_started = e.total - pulled + core_.skipped_count();
+            job_.observer().on_finished({not_started, core_.abandoned(), clock::now() - start_});
+        }
+        return job_.finish(std::move(e));
     }
 
     void begin() {
@@ -311,18 +349,38 @@ private:
                     return;
                 }
                 core_.lane_opened();
-                if (!take_work(*l)) {
+                if (!take_permit(*l)) {
                     close_locked(*l);
                     continue;
+                }
+                if constexpr (!Threaded) {
+                    note_started(*l);
                 }
             }
             if constexpr (Threaded) {
                 boost::asio::post(executor_of(*l), [self = ref(this), l]() mutable {
-                    enter(std::move(self), [l](fan_out& f) { f.start(*l); });
+                    enter(std::move(self), [l](fan_out& f) { f.start_late(*l); });
                 });
             } else {
                 start(*l);
             }
+        }
+    }
+
+    /// Starts the lane's attempt on the lane's own strand, unless the fan-out was stopped on the way there.
+    void start_late(lane_type& l) {
+        {
+            guard lock(mutex_);
+            if (core_.stopped() == stop_cause::none) {
+                note_started(l);
+            } else {
+                core_.skipped(l.work);
+            }
+        }
+        if (l.running) {
+            start(l);
+        } else {
+            end_lane(l);
         }
     }
 
@@ -368,15 +426,15 @@ private:
             if (!l.ended_in_initiation) {
                 return;
             }
-            if (!reuses_lanes || !next(l)) {
-                return end_lane(l);
-            }
-            if (++l.in_a_row >= children_per_turn) {
+            if (reuses_lanes && ++l.in_a_row >= children_per_turn) {
                 l.in_a_row = 0;
                 boost::asio::post(executor_of(l), [self = ref(this), &l, which]() mutable {
-                    enter(std::move(self), [&l, which](fan_out& f) { f.go_on_with(l, which); });
+                    enter(std::move(self), [&l, which](fan_out& f) { f.go_on(l, which); });
                 });
                 return;
+            }
+            if (!reuses_lanes || !next(l)) {
+                return end_lane(l);
             }
         }
     }
@@ -410,15 +468,25 @@ private:
         }
     }
 
-    /// Takes a permit and something to run with it.
+    /// Takes a permit and something to run with it, which starts now.
     bool take_work(lane_type& l) {
+        auto const taken = take_permit(l);
+        if (taken) {
+            note_started(l);
+        }
+        return taken;
+    }
+
+    bool take_permit(lane_type& l) {
+        if (deadline_ && !cancelled_ && !(clock::now() < *deadline_)) { // the timer may be late
+            stop(stop_cause::deadline, cancel_cause::timeout);
+        }
         for (;;) {
             switch (core_.take()) {
             case grant::none: arm(); return false;
             case grant::retry:
                 std::tie(l.work, l.item) = core_.retry();
                 arm();
-                note_started(l);
                 return true;
             case grant::fresh:
                 try {
@@ -433,7 +501,10 @@ private:
                     return false;
                 }
                 l.work = core_.pulled();
-                note_started(l);
+                if (core_.stopped() != stop_cause::none) { // by the source itself
+                    core_.skipped(l.work);
+                    return false;
+                }
                 return true;
             }
         }
@@ -449,7 +520,7 @@ private:
             l.started = clock::now();
         }
         if (job_.attempt_timeout()) {
-            l.timeout = l.started + *job_.attempt_timeout();
+            l.timeout = later_by(l.started, *job_.attempt_timeout());
             lanes_.time(l);
             arm();
         }
@@ -477,11 +548,23 @@ private:
         }
     }
 
+    /// A time point that is later by `d`, or the last there is.
+    static time_point later_by(time_point t, auto d) noexcept {
+        auto const room = (time_point::max)() - t;
+        return d > room ? (time_point::max)() : t + std::chrono::duration_cast<typename clock::duration>(d);
+    }
+
+    /// Whether a child's error says no more than that it was cancelled. A fan-out that is a child says so by its own
+    /// code for a cancelled caller, which is us.
+    static bool says_cancelled(error_code const& code) noexcept {
+        return code == boost::system::errc::operation_canceled &&
+               (code.category() != category() || code == errc::cancelled_by_caller);
+    }
+
     template <class Which>
     void reject(lane_type& l, Which which, error_code code, std::exception_ptr exception) noexcept {
         note_settled(l);
-        if (l.cause != cancel_cause::none && code == boost::system::errc::operation_canceled &&
-            code.category() != category()) {
+        if (l.cause != cancel_cause::none && says_cancelled(code)) {
             code = l.cause == cancel_cause::timeout   ? errc::timed_out
                    : l.cause == cancel_cause::sibling ? errc::cancelled_by_sibling
                                                       : errc::cancelled_by_caller;
@@ -489,12 +572,12 @@ private:
         }
         job_.error(which, l.work.index, code, exception);
         auto const what = state_of(code);
-        bool const ours = what == state::cancelled || what == state::not_started;
+        bool const cancelled = l.cause == cancel_cause::sibling || l.cause == cancel_cause::caller;
         bool retried = false;
-        switch (core_.rejected(l.work, !ours && job_.may_retry(l.work.index))) {
+        switch (core_.rejected(l.work, !cancelled && job_.may_retry(l.work.index))) {
         case verdict::final: break;
         case verdict::stop:
-            if (!code_.failed() && !exception_) {
+            if (!std::exchange(rejected_, true)) {
                 code_ = code;
                 exception_ = std::move(exception);
             }
@@ -510,7 +593,7 @@ private:
             try {
                 auto const delay = job_.delay(l.work.attempt);
                 auto const now = clock::now();
-                if (core_.sleep(l.work, now + delay, std::move(l.item))) {
+                if (core_.sleep(l.work, later_by(now, delay), std::move(l.item))) {
                     if constexpr (has_on_retry<typename Job::observer_type>) {
                         job_.observer().on_retry({l.work.index, l.work.attempt, delay, now - start_});
                     }
@@ -546,7 +629,6 @@ private:
 
     /// Cancels all running children, once.
     void flush() noexcept {
-        guard lock(mutex_);
         auto const cause = std::exchange(cancel_, cancel_cause::none);
         cancelled_ = true;
         lanes_.for_each([&](lane_type& l) { emit(l, cause); });
@@ -562,9 +644,7 @@ private:
             ++inside_;
             boost::asio::post(executor_of(l), [self = ref(this), &l, n = l.incarnation]() mutable {
                 self->emit_late(l, n);
-                if (self->leave()) {
-                    completion<fan_out, Handler, Executor>::complete(std::move(self));
-                }
+                leave(std::move(self));
             });
         } else {
             emitting_ = &l;
@@ -622,6 +702,7 @@ private:
     bool cancelled_ = false;                   ///< emitted to all
     bool closed_while_emitting_ = false;
     bool cancellable_ = false;
+    bool rejected_ = false; ///< fail-fast: there is a first failure
     [[no_unique_address]] allocator_type allocator_;
     error_code code_;
     std::exception_ptr exception_;

@@ -123,7 +123,13 @@ public:
 
     bool pull(item& to) { return source_.pull(to); }
     void open(std::size_t i) { sink_.open(i); }
-    std::optional<std::size_t> total(std::size_t pulled) { return source_.total(pulled); }
+    std::optional<std::size_t> total() noexcept {
+        try {
+            return source_.total();
+        } catch (...) { // counting a range may run the caller's code
+            return std::nullopt;
+        }
+    }
 
     child_type make(item& input, any_index) { return std::invoke(factory_, Source::get(input)); }
     void visit(std::size_t, auto&& f) { f(any_index{}); }
@@ -180,7 +186,7 @@ public:
     static void begin() noexcept {}
     bool pull(item&) noexcept { return pulled_ < sizeof...(Children) && ++pulled_ > 0; }
     void open(std::size_t i) { sink_.open(i); }
-    static std::optional<std::size_t> total(std::size_t) noexcept { return sizeof...(Children); }
+    static std::optional<std::size_t> total() noexcept { return sizeof...(Children); }
 
     template <std::size_t I>
     auto make(item&, std::integral_constant<std::size_t, I>) {

@@ -21,11 +21,10 @@ namespace fanout::detail {
 /// How a fan-out ended, for its sink.
 struct ending {
     std::exception_ptr source_error; ///< the source threw
-    error_code code;                 ///< fail-fast: the first failure, or why not all inputs ran
-    std::exception_ptr exception;    ///< fail-fast: what the first failure threw
+    bool failed = false;             ///< fail-fast: a child was rejected, or not all inputs ran
+    error_code code;                 ///< of the first failure
+    std::exception_ptr exception;    ///< what the first failure threw
     std::size_t total = 0;           ///< inputs, the ones that never ran included
-
-    bool failed() const noexcept { return code.failed() || exception; }
 
     std::exception_ptr thrown() const {
         if (source_error) {
@@ -34,7 +33,7 @@ struct ending {
         if (exception) {
             return exception;
         }
-        return code.failed() ? std::make_exception_ptr(boost::system::system_error(code)) : nullptr;
+        return failed ? std::make_exception_ptr(boost::system::system_error(code)) : nullptr;
     }
 };
 
@@ -75,10 +74,10 @@ public:
 
     std::pair<std::exception_ptr, result> finish(ending&& e) {
         if constexpr (AsOutcome) {
-            if (!e.source_error && !e.failed()) {
+            if (!e.source_error && !e.failed) {
                 return {nullptr, result(boost::outcome_v2::in_place_type<std::vector<T>>, values())};
             }
-            auto outcome = e.failed() ? failed_outcome<std::vector<T>>(e.code, e.exception)
+            auto outcome = e.failed ? failed_outcome<std::vector<T>>(e.code, e.exception)
                                       : not_started_outcome<std::vector<T>>();
             return {e.source_error, std::move(outcome)};
         } else {
@@ -118,7 +117,7 @@ public:
     auto finish(ending&& e) {
         if constexpr (AsOutcome) {
             using done = std::pair<std::exception_ptr, result>;
-            return e.failed() ? done(e.source_error, failed_outcome<void>(e.code, e.exception))
+            return e.failed ? done(e.source_error, failed_outcome<void>(e.code, e.exception))
                               : done(e.source_error, result(boost::outcome_v2::in_place_type<void>));
         } else {
             return e.thrown();
@@ -183,7 +182,7 @@ public:
 
     std::pair<std::exception_ptr, result> finish(ending&& e) {
         if constexpr (AsOutcome) {
-            if (e.failed()) {
+            if (e.failed) {
                 return {e.source_error, failed_outcome<values>(e.code, e.exception)};
             }
             return {e.source_error, result(boost::outcome_v2::in_place_type<values>, all())};

@@ -68,15 +68,15 @@ public:
         }
     }
 
-    /// How many inputs there are, `pulled` of which were pulled, where the rest can be counted; else `pulled`.
-    std::size_t total(std::size_t pulled) {
-        constexpr bool endless = std::is_same_v<std::ranges::sentinel_t<View>, std::unreachable_sentinel_t>;
+    /// How many inputs there are, where that can be counted: a range that is not sized is counted where its end is an
+    /// iterator of it, since only then it is known to have one.
+    std::optional<std::size_t> total() {
         if constexpr (std::ranges::sized_range<View>) {
             return static_cast<std::size_t>(std::ranges::size(view_));
-        } else if constexpr (std::ranges::forward_range<View> && !endless) {
+        } else if constexpr (std::ranges::forward_range<View> && std::ranges::common_range<View>) {
             return static_cast<std::size_t>(std::ranges::distance(view_));
         } else {
-            return pulled;
+            return std::nullopt;
         }
     }
 

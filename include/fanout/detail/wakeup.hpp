@@ -58,6 +58,7 @@ public:
             pending->target = nullptr;
             pending->owner.reset();
         }
+        pending_.reset(); // a second call, from the destructor, finds nothing
         timer_.reset();
     }
 
