@@ -22,10 +22,11 @@ class Records(ServersTestCase):
                 self.assert_recorded(self.snapshot("--strategy", strategy, "--limit", 64), 1000)
                 self.assertEqual(self.history(), sequential)
 
-    def test_fanning_out_is_faster_and_says_so(self):
-        self.add_thousand()
+    def test_fanned_out_writes_run_side_by_side(self):
+        videos = self.add_thousand()
         run = self.snapshot(*RETRY)
         self.assert_recorded(run, 1000)
+        self.assert_history(videos)
         self.assertGreater(run.summary.parallelism, 4, run)
         self.assertLessEqual(run.summary.parallelism, 64, run)
 
