@@ -18,39 +18,6 @@ namespace asio = boost::asio;
 using boost::system::system_error;
 using std::chrono::steady_clock;
 
-std::string describe(std::exception_ptr const& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (system_error const& e) {
-        std::string const what = e.what();
-        return what.substr(0, what.rfind(std::string(" [") + e.code().category().name() + ':'));
-    } catch (std::exception const& e) {
-        return e.what();
-    } catch (...) {
-        return "an exception of unknown type";
-    }
-}
-
-void ledger::on_settled(fanout::settled_event const& e) {
-    stats::on_settled(e);
-    // A try that will be repeated is written down too: the fan-out may be stopped before it is.
-    entries_[e.index] = {e.what, e.what == fanout::state::fulfilled ? std::string() : e.error.message()};
-    if (e.what == fanout::state::rejected)
-        first_rejected_ = std::min(first_rejected_, e.index);
-    if (!e.retried)
-        settled_.fetch_add(1, std::memory_order_relaxed);
-}
-
-void ledger::explain(std::size_t index, std::exception_ptr const& thrown) {
-    if (thrown && entries_[index].what == fanout::state::rejected)
-        entries_[index].why = describe(thrown);
-}
-
-void ledger::explain_first(std::exception_ptr const& thrown) {
-    if (first_rejected_ < entries_.size())
-        explain(first_rejected_, thrown);
-}
-
 namespace {
 
 template <class Outcomes>
@@ -61,10 +28,12 @@ void explain_all(Outcomes const& outcomes, ledger& book) {
 }
 
 // The three fan-outs. Where is nothing, or fanout::on(pool).
-template <class Limit, class... Where>
+template <class... Where>
 asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
-                              ledger& book, fanout::options options, Limit limit, Where... where) {
+                              ledger& book, fanout::options options, Where... where) {
     auto const write = [&target](video const& v) { return target.record(v); };
+    // Known only now, so a number in either case; in a program with a fixed choice it is fanout::unlimited.
+    auto const limit = fanout::limit(all.limit.value_or(fanout::unlimited.permits()));
     if (all.how == strategy::when_all) {
         auto writes = fanout::when_all(videos, write, limit, options, book, where...);
         try {
@@ -86,15 +55,6 @@ asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& vi
         auto const done = co_await std::move(writes);
         explain_all(done.outcomes, book);
     }
-}
-
-template <class... Where>
-asio::awaitable<void> fan_out_limited(arguments const& all, std::vector<video> const& videos,
-                                      snapshot_target& target, ledger& book, fanout::options options,
-                                      Where... where) {
-    if (all.limit)
-        return fan_out(all, videos, target, book, options, fanout::limit(*all.limit), where...);
-    return fan_out(all, videos, target, book, options, fanout::unlimited, where...);
 }
 
 bool is_cancelled(asio::cancellation_state const& state) {
@@ -169,10 +129,10 @@ asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& 
     if (all.deadline)
         options.deadline = deadline;
     if (auto* pool = target.pool()) {
-        auto writes = fan_out_limited(all, videos, target, book, options, fanout::on(pool->get_executor()));
+        auto writes = fan_out(all, videos, target, book, options, fanout::on(pool->get_executor()));
         co_await std::move(writes);
     } else {
-        auto writes = fan_out_limited(all, videos, target, book, options);
+        auto writes = fan_out(all, videos, target, book, options);
         co_await std::move(writes);
     }
 }

@@ -3,7 +3,7 @@
 // What a run came to: the numbers, which add up to the number of videos, and how they are printed.
 
 #include "arguments.hpp"
-#include "fan_out.hpp"
+#include "ledger.hpp"
 #include "video.hpp"
 
 #include <iosfwd>

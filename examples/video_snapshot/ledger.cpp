@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "ledger.hpp"
+
+#include <boost/system/system_error.hpp>
+
+#include <algorithm>
+
+namespace snapshot {
+
+using boost::system::system_error;
+
+std::string describe(std::exception_ptr const& thrown) {
+    try {
+        std::rethrow_exception(thrown);
+    } catch (system_error const& e) {
+        std::string const what = e.what();
+        return what.substr(0, what.rfind(std::string(" [") + e.code().category().name() + ':'));
+    } catch (std::exception const& e) {
+        return e.what();
+    } catch (...) {
+        return "an exception of unknown type";
+    }
+}
+
+void ledger::on_settled(fanout::settled_event const& e) {
+    stats::on_settled(e);
+    // A try that will be repeated is written down too: the fan-out may be stopped before it is.
+    entries_[e.index] = {e.what, e.what == fanout::state::fulfilled ? std::string() : e.error.message()};
+    if (e.what == fanout::state::rejected)
+        first_rejected_ = std::min(first_rejected_, e.index);
+    if (!e.retried)
+        settled_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void ledger::explain(std::size_t index, std::exception_ptr const& thrown) {
+    if (thrown && entries_[index].what == fanout::state::rejected)
+        entries_[index].why = describe(thrown);
+}
+
+void ledger::explain_first(std::exception_ptr const& thrown) {
+    if (first_rejected_ < entries_.size())
+        explain(first_rejected_, thrown);
+}
+
+} // namespace snapshot

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+// What became of each video, as the fan-outs tell their observer.
+
+#include <fanout/observe/stats.hpp>
+#include <fanout/outcome.hpp>
+
+#include <atomic>
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace snapshot {
+
+// Counts as fanout::stats does, and keeps what became of each video, for every strategy alike.
+class ledger : public fanout::stats {
+public:
+    struct entry {
+        fanout::state what = fanout::state::not_started;
+        std::string why; // where it is not fulfilled
+    };
+
+    explicit ledger(std::size_t videos) : entries_(videos) {}
+
+    void on_settled(fanout::settled_event const& e);
+    // More words than an error code has.
+    void explain(std::size_t index, std::exception_ptr const& thrown);
+    // when_all tells one failure, and not whose: it is the first one that a sibling or the clock did not cause.
+    void explain_first(std::exception_ptr const& thrown);
+
+    std::vector<entry> const& entries() const { return entries_; }
+    // Safe to read while it runs, for a progress line.
+    std::size_t settled() const { return settled_.load(std::memory_order_relaxed); }
+
+private:
+    std::vector<entry> entries_;
+    std::atomic<std::size_t> settled_{0};
+    std::size_t first_rejected_ = static_cast<std::size_t>(-1);
+};
+
+// An exception's message without the machine's part that Boost adds ("[system:111 at …]").
+std::string describe(std::exception_ptr const& thrown);
+
+} // namespace snapshot
