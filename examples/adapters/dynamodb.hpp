@@ -87,9 +87,8 @@ class dynamodb_client {
 public:
     struct options {
         std::chrono::milliseconds connect_timeout{5'000};
-        std::chrono::milliseconds request_timeout{
-            30'000};                       // no request hangs, even if the caller sets no limit
-        std::size_t max_connections = 256; // a request beyond waits for its turn, in order
+        std::chrono::milliseconds request_timeout{10'000}; // a request hangs for no caller
+        std::size_t max_connections = 256;                 // a request beyond waits its turn
     };
 
     dynamodb_client(asio::any_io_executor executor, http_url endpoint, aws_credentials credentials,
