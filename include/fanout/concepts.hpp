@@ -38,14 +38,19 @@ struct values_of<T> {
     using type = std::decay_t<T>;
 };
 
+template <class First, class... Ts>
+struct values_behind : values_of<First, Ts...> {};
+template <class... Ts>
+struct values_behind<error_code, Ts...> : values_of<Ts...> {};
+template <class... Ts>
+struct values_behind<std::exception_ptr, Ts...> : values_of<Ts...> {};
+
 template <class Signature>
 struct signature_value;
 template <class... Ts>
-struct signature_value<void(Ts...)> : values_of<Ts...> {};
-template <class... Ts>
-struct signature_value<void(error_code, Ts...)> : values_of<Ts...> {};
-template <class... Ts>
-struct signature_value<void(std::exception_ptr, Ts...)> : values_of<Ts...> {};
+struct signature_value<void(Ts...)> : values_behind<std::decay_t<Ts>...> {};
+template <>
+struct signature_value<void()> : values_of<> {};
 
 template <class C>
 struct raw_value : signature_value<asio::completion_signature_of_t<C>> {};

@@ -3,10 +3,14 @@
 #include "../support/harness.hpp"
 
 #include <fanout/observe/stats.hpp>
+#include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include <doctest/doctest.h>
 
+#include <any>
 #include <memory>
 #include <ranges>
 #include <sstream>
@@ -275,4 +279,43 @@ TEST_CASE("the states of codes") {
     CHECK(make_error_code(errc::not_started).message() == "not started");
     CHECK(fanout::state_of(fanout::settled<int>(make_error_code(errc::not_started))) == state::not_started);
     CHECK(std::string(to_string(state::timed_out)) == "timed out");
+}
+
+TEST_CASE("values that an error code converts to, and values that cannot be assigned") {
+    struct fixed {
+        int const value;
+    };
+    asio::io_context ctx(1);
+    auto anything = [](int i) -> asio::awaitable<std::any> { co_return std::any(i); };
+    CHECK(std::any_cast<int>((*run(ctx, fanout::when_all_settled(std::views::iota(0, 3), anything))->value)[2].value()) == 2);
+    auto constant = [](int i) -> asio::awaitable<fixed> { co_return fixed{i}; };
+    CHECK((*run(ctx, fanout::when_all_settled(std::views::iota(0, 3), constant))->value)[2].value().value == 2);
+    CHECK((*run(ctx, fanout::when_all(std::views::iota(0, 3), constant))->value)[2].value == 2);
+}
+
+TEST_CASE("an operation may call its handler with what converts to its signature") {
+    asio::io_context ctx(1);
+    auto by_enum = [](int) {
+        return make_operation<void(error_code)>([](auto h) { std::move(h)(asio::error::connection_reset); });
+    };
+    CHECK((*run(ctx, fanout::when_all_settled(std::views::iota(0, 1), by_enum))->value)[0].error() ==
+          asio::error::connection_reset);
+    auto by_null = [](int) {
+        return make_operation<void(std::exception_ptr, int)>([](auto h) { std::move(h)(nullptr, 5); });
+    };
+    CHECK((*run(ctx, fanout::when_all_settled(std::views::iota(0, 1), by_null))->value)[0].value() == 5);
+}
+
+TEST_CASE("a child of awaitable_operators that times out counts as timed out, whatever its parts throw") {
+    using namespace asio::experimental::awaitable_operators;
+    asio::io_context ctx(1);
+    gate a(ctx.get_executor()), b(ctx.get_executor());
+    auto wait = [](gate& g) -> asio::awaitable<void> { co_await g.wait(asio::deferred); };
+    auto either = [&](int) { return wait(a) || wait(b); };
+    auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 1), either,
+                                                  times{.attempt_timeout = 1s, .deadline = std::nullopt}));
+    poll(ctx);
+    manual_clock::advance(1s, ctx);
+    REQUIRE(r->done);
+    CHECK((*r->value)[0].error() == errc::timed_out);
 }

@@ -417,7 +417,8 @@ private:
             l.ended_in_initiation = false;
             try {
                 auto operation = make(l, which);
-                std::move(operation)(operation_end<fan_out, Which>(ref(this), l));
+                using signature = boost::asio::completion_signature_of_t<decltype(operation)>;
+                std::move(operation)(operation_end<fan_out, Which, signature>(ref(this), l));
             } catch (...) {
                 rejected(l, which, current_error_code(), std::current_exception());
                 l.ended_in_initiation = true;

@@ -12,6 +12,7 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
@@ -19,6 +20,7 @@
 #include <exception>
 #include <optional>
 #include <system_error>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -63,6 +65,12 @@ inline error_code current_error_code() noexcept {
         return e.code();
     } catch (std::system_error const& e) {
         return e.code();
+    } catch (boost::asio::multiple_exceptions const& several) { // of awaitable_operators: the first one counts
+        try {
+            std::rethrow_exception(several.first_exception());
+        } catch (...) {
+            return current_error_code();
+        }
     } catch (...) {
         return errc::exception;
     }
@@ -124,9 +132,13 @@ private:
     typename Engine::lane_type* lane_;
 };
 
-/// The completion handler of an operation on a handler lane. Owns the engine.
-template <class Engine, class Index>
-class operation_end {
+/// The completion handler of an operation on a handler lane. Owns the engine. It takes what the operation's signature
+/// says, so that an argument which merely converts to it does so here.
+template <class Engine, class Index, class Signature>
+class operation_end;
+
+template <class Engine, class Index, class... Args>
+class operation_end<Engine, Index, void(Args...)> {
 public:
     using executor_type = typename Engine::executor_type;
     using cancellation_slot_type = boost::asio::cancellation_slot;
@@ -140,39 +152,40 @@ public:
         return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
     }
 
-    void operator()() {
-        clear();
-        engine_->fulfilled(*lane_, Index{});
-        go_on();
-    }
-
-    template <class T, class... Ts>
-    void operator()(T&& first, Ts&&... rest) {
-        clear();
-        if constexpr (std::is_same_v<std::decay_t<T>, error_code>) {
-            if (first) {
-                engine_->rejected(*lane_, Index{}, first, nullptr);
-            } else {
-                value(std::forward<Ts>(rest)...);
-            }
-        } else if constexpr (std::is_same_v<std::decay_t<T>, std::exception_ptr>) {
-            if (first) {
-                engine_->rejected(*lane_, Index{}, std::exception_ptr(std::forward<T>(first)));
-            } else {
-                value(std::forward<Ts>(rest)...);
-            }
-        } else {
-            value(std::forward<T>(first), std::forward<Ts>(rest)...);
+    void operator()(std::decay_t<Args>... args) {
+        if (engine_->cancellable()) { // an operation may leave its cancellation handler behind
+            lane_->signal.slot().clear();
         }
-        go_on();
+        settle(std::move(args)...);
+        if (lane_->initiating) {
+            lane_->ended_in_initiation = true; // whoever initiates goes on, or this would be a recursion
+        } else {
+            Engine::operation_ended(std::move(engine_), *lane_, Index{});
+        }
     }
 
 private:
-    /// An operation may leave its cancellation handler behind, which would point to what is gone.
-    void clear() {
-        if (engine_->cancellable()) {
-            lane_->signal.slot().clear();
+    template <class... Ts>
+    void settle(error_code&& e, Ts&&... values) {
+        if (e) {
+            engine_->rejected(*lane_, Index{}, e, nullptr);
+        } else {
+            value(std::move(values)...);
         }
+    }
+
+    template <class... Ts>
+    void settle(std::exception_ptr&& e, Ts&&... values) {
+        if (e) {
+            engine_->rejected(*lane_, Index{}, std::move(e));
+        } else {
+            value(std::move(values)...);
+        }
+    }
+
+    template <class... Ts>
+    void settle(Ts&&... values) {
+        value(std::move(values)...);
     }
 
     template <class... Ts>
@@ -182,21 +195,13 @@ private:
         } else {
             try {
                 if constexpr (sizeof...(Ts) == 1) {
-                    engine_->settled(*lane_, Index{}, std::forward<Ts>(values)...);
+                    engine_->settled(*lane_, Index{}, std::move(values)...);
                 } else {
-                    engine_->settled(*lane_, Index{}, std::tuple<std::decay_t<Ts>...>(std::forward<Ts>(values)...));
+                    engine_->settled(*lane_, Index{}, std::tuple<Ts...>(std::move(values)...));
                 }
             } catch (...) {
                 engine_->rejected(*lane_, Index{}, current_error_code(), std::current_exception());
             }
-        }
-    }
-
-    void go_on() {
-        if (lane_->initiating) {
-            lane_->ended_in_initiation = true; // whoever initiates goes on, or this would be a recursion
-        } else {
-            Engine::operation_ended(std::move(engine_), *lane_, Index{});
         }
     }
 

@@ -38,7 +38,9 @@ consteval std::size_t count_children() {
 }
 
 template <class T>
-inline constexpr bool storable_value = std::is_void_v<T> || std::is_move_constructible_v<T>;
+inline constexpr bool storable_value =
+    std::is_void_v<T> || (std::is_move_constructible_v<T> && !std::is_same_v<T, error_code> &&
+                          !std::is_same_v<T, std::exception_ptr>);
 
 /// The form `(inputs, factory, …)`, and that of a range of children with `take_child` as factory.
 template <template <class, bool> class Sink, bool FailFast, class Inputs, class Factory, class Retry, class... As>
@@ -56,7 +58,8 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
     static_assert(child<made>, "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
                                "(as async_xxx(..., boost::asio::deferred) does)");
     using value = child_value_t<made>;
-    static_assert(storable_value<value>, "fanout: what a child yields must be movable");
+    static_assert(storable_value<value>, "fanout: what a child yields must be movable, and neither an error_code nor an "
+                                         "exception_ptr, which Outcome could not tell from its errors");
     using sink = Sink<value, yields_outcome<made>>;
     auto settings = make_settings(std::forward<As>(as)...);
     using job = range_job<source, factory_type, sink, FailFast, Retry, decltype(settings)>;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
@@ -37,14 +38,32 @@ struct ending {
     }
 };
 
+// In place, since Outcome's converting constructors are off for a T that an error code converts to.
 template <class T>
 settled<T> failed_outcome(error_code code, std::exception_ptr exception) {
-    return exception ? settled<T>(code, std::move(exception)) : settled<T>(code);
+    settled<T> o(boost::outcome_v2::in_place_type<error_code>, code);
+    if (exception) {
+        boost::outcome_v2::hooks::override_outcome_exception(&o, std::move(exception));
+    }
+    return o;
 }
 
 template <class T>
 settled<T> not_started_outcome() {
-    return settled<T>(make_error_code(errc::not_started));
+    return failed_outcome<T>(errc::not_started, nullptr);
+}
+
+/// Puts an outcome in the place of one that holds an error, which cannot throw; T need not be assignable.
+template <class T>
+void replace(settled<T>& place, settled<T>&& by) {
+    static_assert(std::is_nothrow_destructible_v<settled<T>>);
+    std::destroy_at(&place);
+    try {
+        std::construct_at(&place, std::move(by));
+    } catch (...) { // T's move threw
+        std::construct_at(&place, failed_outcome<T>(errc::exception, std::current_exception()));
+        throw;
+    }
 }
 
 /// The value of `void` children, where a value must be.
@@ -67,7 +86,11 @@ public:
 
     template <class U>
     void value(std::size_t i, U&& v) {
-        places_[i] = std::forward<U>(v);
+        if constexpr (direct) {
+            places_[i] = std::forward<U>(v);
+        } else {
+            places_[i].emplace(std::forward<U>(v));
+        }
     }
 
     void error(std::size_t, error_code const&, std::exception_ptr const&) noexcept {}
@@ -136,11 +159,11 @@ public:
 
     template <class... U>
     void value(std::size_t i, U&&... v) {
-        outcomes_[i] = settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...);
+        replace(outcomes_[i], settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...));
     }
 
     void error(std::size_t i, error_code const& code, std::exception_ptr const& exception) noexcept {
-        outcomes_[i] = failed_outcome<T>(code, exception);
+        replace(outcomes_[i], failed_outcome<T>(code, exception));
     }
 
     settled<T> const& outcome(std::size_t i) const noexcept { return outcomes_[i]; }
@@ -212,14 +235,14 @@ public:
     template <std::size_t I, class... U>
     void value(std::integral_constant<std::size_t, I>, U&&... v) {
         using T = std::tuple_element_t<I, std::tuple<std::type_identity<Ts>...>>::type;
-        std::get<I>(outcomes_) = settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...);
+        replace(std::get<I>(outcomes_), settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...));
     }
 
     template <std::size_t I>
     void error(std::integral_constant<std::size_t, I>, error_code const& code,
                std::exception_ptr const& exception) noexcept {
         using T = std::tuple_element_t<I, std::tuple<std::type_identity<Ts>...>>::type;
-        std::get<I>(outcomes_) = failed_outcome<T>(code, exception);
+        replace(std::get<I>(outcomes_), failed_outcome<T>(code, exception));
     }
 
     std::pair<std::exception_ptr, result> finish(ending&& e) { return {e.source_error, std::move(outcomes_)}; }
