@@ -6,6 +6,7 @@
 #include <fanout/concepts.hpp>
 #include <fanout/error.hpp>
 #include <fanout/limit/window.hpp>
+#include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>
 #include <fanout/observe/stats.hpp>
 #include <fanout/options.hpp>

@@ -4,86 +4,18 @@
 // The arguments behind a combinator's children: each at most once, in any order, told apart by what they are.
 
 #include <fanout/limit/window.hpp>
+#include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>
 #include <fanout/options.hpp>
 #include <fanout/retry/policy.hpp>
 
-#include <chrono>
 #include <concepts>
 #include <cstddef>
-#include <cstdint>
-#include <functional>
-#include <limits>
-#include <random>
 #include <stdexcept>
-#include <string_view>
 #include <type_traits>
 #include <utility>
 
-namespace fanout {
-
-/// What `named(std::move(f))` makes.
-template <class F>
-class named_t {
-public:
-    constexpr explicit named_t(F&& f) noexcept(std::is_nothrow_move_constructible_v<F>) : function_(std::move(f)) {}
-
-    template <class... Args>
-    constexpr decltype(auto) operator()(Args&&... args) {
-        return std::invoke(function_, std::forward<Args>(args)...);
-    }
-
-private:
-    F function_;
-};
-
-/// Says of a lambda that it has a name and was moved here. GCC before 13 destroys the captures of a lambda that
-/// is written inside a `co_await` expression twice, so there a combinator refuses a temporary lambda whose
-/// captures need a destructor, unless it is given like this:
-///
-///     auto write = [table](video const& v) { return table->append(v); };
-///     co_await fanout::when_all(rows, fanout::named(std::move(write)));
-template <class F>
-    requires(!std::is_lvalue_reference_v<F>)
-constexpr named_t<F> named(F&& f) {
-    return named_t<F>(std::move(f));
-}
-
-namespace detail {
-
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
-inline constexpr bool closures_are_destroyed_twice = true;
-#else
-inline constexpr bool closures_are_destroyed_twice = false;
-#endif
-
-template <class T>
-consteval bool is_closure() {
-#if defined(__GNUC__)
-    std::string_view name = __PRETTY_FUNCTION__;
-    // The type of a closure ends its name: "…<lambda(…)>". A class that merely has one as an argument does not.
-    auto const with = name.find("[with T = ");
-    name = name.substr(with == name.npos ? 0 : with);
-    auto const lambda = name.rfind("<lambda(");
-    return lambda != name.npos && name.find('<') == lambda;
-#else
-    return false;
-#endif
-}
-
-/// True for a callable that GCC before 13 would destroy twice: see `named`.
-template <class F> // F as deduced for a forwarding reference
-inline constexpr bool unsafe_closure = closures_are_destroyed_twice && !std::is_lvalue_reference_v<F> &&
-                                       !std::is_trivially_destructible_v<std::remove_cvref_t<F>> &&
-                                       is_closure<std::remove_cvref_t<F>>();
-
-template <class F>
-consteval void refuse_unsafe_closure() {
-    static_assert(!unsafe_closure<F>,
-                  "fanout: GCC before 13 destroys the captures of a lambda written inside a co_await expression "
-                  "twice. Give the lambda a name first, `auto f = [...]...;`, and pass `f` or "
-                  "`fanout::named(std::move(f))`");
-}
+namespace fanout::detail {
 
 template <class T>
 inline constexpr bool is_limit = std::same_as<T, window> || std::same_as<T, unlimited_t>;
@@ -240,5 +172,4 @@ constexpr auto make_settings(As&&... as) {
     }
 }
 
-} // namespace detail
-} // namespace fanout
+} // namespace fanout::detail

@@ -3,6 +3,7 @@
 
 // How often and after which sleep a rejected input is run again, and which rejections are worth it.
 
+#include <fanout/named.hpp>
 #include <fanout/retry/backoff.hpp>
 
 #include <cstdint>
@@ -49,6 +50,7 @@ private:
 /// `f` is called on the fan-out's executor, one call at a time; it must not throw.
 template <class F>
 constexpr retry_if_t<std::decay_t<F>> retry_if(F&& f) {
+    detail::refuse_unsafe_closure<F>();
     return retry_if_t<std::decay_t<F>>(std::forward<F>(f));
 }
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// Wrong calls, one per value of CASE. Each must be refused with the sentence that CMakeLists.txt expects; CASE 0 is a
+// right call, to see that the rest of the file is.
+
+#include <fanout.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace asio = boost::asio;
+
+asio::awaitable<int> child(int);
+struct no_default {
+    explicit no_default(int);
+};
+asio::awaitable<no_default> sealed(int);
+
+asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared) {
+#if CASE == 0
+    auto const named = [shared](int i) { return child(i); };
+    co_await fanout::when_all(inputs, named, fanout::limit(2), fanout::options{});
+    auto moved = [shared](int i) { return child(i); };
+    co_await fanout::when_all(inputs, fanout::named(std::move(moved)));
+    co_await fanout::when_all(inputs, [&](int i) { return child(i + *shared); });
+#elif CASE == 1 // GCC 12 would destroy `shared` twice
+    co_await fanout::when_all(inputs, [shared](int i) { return child(i); });
+#elif CASE == 2
+    co_await fanout::when_all(inputs, child, fanout::limit(2), fanout::unlimited);
+#elif CASE == 3
+    co_await fanout::when_all(inputs, child, std::string("fast, please"));
+#elif CASE == 4
+    co_await fanout::when_all(inputs, child, fanout::retry_policy{});
+#elif CASE == 5
+    co_await fanout::when_all(inputs, [](std::string const&) { return child(1); });
+#elif CASE == 6
+    co_await fanout::when_all(inputs, [](int i) { return i; });
+#elif CASE == 7
+    co_await fanout::when_all(child(1), sealed(2));
+#elif CASE == 8
+    std::vector<asio::awaitable<int>> spent;
+    co_await fanout::retry_rejected(spent, fanout::retry_policy{});
+#elif CASE == 9
+    fanout::when_all(inputs, child)([](std::exception_ptr, std::vector<int>) {});
+#elif CASE == 10
+    co_await fanout::when_all(inputs);
+#elif CASE == 11
+    fanout::stats st;
+    co_await fanout::when_all(inputs, child, st, st);
+#elif CASE == 13 // likewise
+    auto const named = fanout::retry_if([shared](auto const&) { return *shared > 0; });
+#elif CASE == 12
+    co_await fanout::when_all(fanout::limit(3));
+#endif
+    co_return;
+}
