@@ -126,7 +126,7 @@ void add_options(CLI::App& app, raw& r) {
     app.add_option("--throttle", r.throttle, "share of writes answered 'throttled', as 5% (default 0%)")
         ->type_name("SHARE")
         ->group(embedded);
-    app.add_option("--seed", r.seed, "seed of jitter and throttling (default 1)")
+    app.add_option("--seed", r.seed, "seed of the simulated network (default 1)")
         ->type_name("N")
         ->group(embedded);
 }

@@ -41,7 +41,7 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
     ledger book(pending.size());
     if (!pending.empty()) {
         progress const line(executor, !all.quiet, [&] {
-            return "recorded " + std::to_string(already + book.settled()) + " of " +
+            return std::to_string(already + book.settled()) + " of " +
                    std::to_string(already + pending.size());
         });
         // From here on an interruption must not throw through us: it stops the writes, and we tell what became of them.
