@@ -8,6 +8,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/outcome/basic_result.hpp>
+#include <boost/system/result.hpp>
 
 #include <exception>
 #include <tuple>
@@ -59,7 +60,7 @@ struct raw_value<asio::awaitable<T, Executor>> {
     using type = T;
 };
 
-/// Outcome's result and outcome are unwrapped: their value is the child's value, their error its rejection.
+/// Results and outcomes are unwrapped: their value is the child's value, their error its rejection.
 template <class T>
 struct unwrapped {
     using type = T;
@@ -72,6 +73,12 @@ struct unwrapped<boost::outcome_v2::basic_result<T, E, Policy>> {
 };
 template <class T, class E, class P, class Policy>
 struct unwrapped<boost::outcome_v2::basic_outcome<T, E, P, Policy>> {
+    using type = T;
+    static constexpr bool is_outcome = true;
+};
+
+template <class T, class E>
+struct unwrapped<boost::system::result<T, E>> {
     using type = T;
     static constexpr bool is_outcome = true;
 };

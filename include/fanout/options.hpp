@@ -78,4 +78,11 @@ on_t<std::decay_t<Executor>> on(Executor&& executor) {
     return on_t<std::decay_t<Executor>>(std::forward<Executor>(executor));
 }
 
+/// Likewise, on the executor of a context: `on(pool)`.
+template <class Context>
+    requires requires(Context& c) { c.get_executor(); }
+on_t<typename Context::executor_type> on(Context& context) {
+    return on_t<typename Context::executor_type>(context.get_executor());
+}
+
 } // namespace fanout

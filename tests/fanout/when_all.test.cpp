@@ -354,3 +354,34 @@ TEST_CASE("limit(0) is refused when it is made, a timeout of 0 when the operatio
     CHECK_THROWS_AS((void)fanout::when_all(std::views::iota(0, 3), twice, fanout::options{.attempt_timeout = 0s}),
                     std::invalid_argument);
 }
+
+TEST_CASE("children that complete synchronously let others have a turn, and share few lanes") {
+    for (bool const limited : {true, false}) {
+        asio::io_context ctx(1);
+        std::size_t started = 0;
+        std::size_t started_before_the_other = 0;
+        auto ready = [&started](int) -> asio::awaitable<void> {
+            ++started;
+            co_return;
+        };
+        auto r = launch(ctx, fanout::when_all(std::views::iota(0, 20000), ready, fanout::limit(limited ? 1 : 100000)));
+        asio::post(ctx, [&] { started_before_the_other = started; });
+        poll(ctx);
+        CHECK(r->done);
+        CHECK(started == 20000);
+        CHECK(started_before_the_other < 1000);
+    }
+}
+
+TEST_CASE("children that return boost::system::result are unwrapped, too") {
+    asio::io_context ctx(1);
+    auto child = [](int i) -> asio::awaitable<boost::system::result<int>> {
+        if (i == 1) {
+            co_return error_code(asio::error::host_not_found);
+        }
+        co_return i;
+    };
+    auto const r = run(ctx, fanout::when_all_settled(std::views::iota(0, 2), child));
+    CHECK((*r->value)[0].value() == 0);
+    CHECK((*r->value)[1].error() == asio::error::host_not_found);
+}

@@ -38,6 +38,14 @@ std::pair<error_code, std::exception_ptr> failure_of(R& r) {
             }
         }
     }
+    if constexpr (!requires { r.assume_error(); } && requires { r.error(); }) { // boost::system::result
+        using error = std::remove_cvref_t<decltype(r.error())>;
+        if constexpr (std::is_convertible_v<error, error_code>) {
+            return {error_code(r.error()), nullptr};
+        } else {
+            exception = std::make_exception_ptr(r.error());
+        }
+    }
     if constexpr (requires { r.assume_error(); }) {
         if (r.has_error()) {
             using error = std::remove_cvref_t<decltype(r.assume_error())>;
@@ -51,6 +59,16 @@ std::pair<error_code, std::exception_ptr> failure_of(R& r) {
         }
     }
     return {errc::exception, exception};
+}
+
+/// The value of an Outcome or of a boost::system::result that holds one.
+template <class R>
+decltype(auto) value_of(R&& r) {
+    if constexpr (requires { r.assume_value(); }) {
+        return std::forward<R>(r).assume_value();
+    } else {
+        return *std::forward<R>(r);
+    }
 }
 
 /// What jobs have in common: the settings, read the way the engine wants them.
@@ -115,10 +133,10 @@ public:
     }
 
     void begin() {
-        source_.begin();
-        if (auto const n = source_.size()) {
+        if (auto const n = source_.size()) { // before begin(), which may be all that a single pass allows
             sink_.reserve(*n);
         }
+        source_.begin();
     }
 
     bool pull(item& to) { return source_.pull(to); }

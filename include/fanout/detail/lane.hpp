@@ -66,11 +66,14 @@ inline error_code current_error_code() noexcept {
     } catch (std::system_error const& e) {
         return e.code();
     } catch (boost::asio::multiple_exceptions const& several) { // of awaitable_operators: the first one counts
-        try {
-            std::rethrow_exception(several.first_exception());
-        } catch (...) {
-            return current_error_code();
+        if (auto const first = several.first_exception()) {
+            try {
+                std::rethrow_exception(first);
+            } catch (...) {
+                return current_error_code();
+            }
         }
+        return errc::exception;
     } catch (...) {
         return errc::exception;
     }
@@ -103,7 +106,9 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
         } else {
             if (++lane.in_a_row == children_per_turn) {
                 lane.in_a_row = 0;
+                engine.yields();
                 co_await boost::asio::post(boost::asio::deferred);
+                engine.is_back(lane);
             }
             if (!engine.next(lane)) {
                 co_return;

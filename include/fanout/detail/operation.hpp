@@ -8,6 +8,7 @@
 #include <fanout/detail/job.hpp>
 #include <fanout/detail/serial.hpp>
 
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/system_executor.hpp>
@@ -45,13 +46,17 @@ struct initiate_fan_out {
     void operator()(Handler&& handler, Job job) const {
         using on_type = typename Job::on_type;
         if constexpr (std::is_same_v<on_type, no_executor>) {
-            using handler_executor = boost::asio::associated_executor_t<std::decay_t<Handler>>;
-            static_assert(!std::is_same_v<handler_executor, boost::asio::system_executor>,
+            static_assert(has_executor<std::decay_t<Handler>>,
                           "fanout: the completion handler has no associated executor, so it is not known where the "
                           "children are to run: await the operation in a coroutine, bind an executor to the token "
                           "(boost::asio::bind_executor), or give fanout::on(executor)");
             on_handler_executor(std::forward<Handler>(handler), std::move(job));
         } else {
+            using handler_type = std::decay_t<Handler>;
+            static_assert(!has_slot<handler_type> || has_executor<handler_type>,
+                          "fanout: a cancellation slot is bound to the completion handler, but no executor: a "
+                          "cancellation must be emitted on the handler's executor, so bind one "
+                          "(boost::asio::bind_executor)");
             auto const ex = job.on_executor();
             using strand = typename strand_over<on_type>::type;
             if constexpr (is_strand<on_type> || !runs_on<strand>()) {
@@ -64,6 +69,14 @@ struct initiate_fan_out {
     }
 
 private:
+    template <class Handler>
+    static constexpr bool has_slot = !requires {
+        typename boost::asio::associated_cancellation_slot<Handler>::asio_associated_cancellation_slot_is_unspecialised;
+    };
+    template <class Handler>
+    static constexpr bool has_executor =
+        !std::is_same_v<boost::asio::associated_executor_t<Handler>, boost::asio::system_executor>;
+
     /// Whether children can run on an executor of this type.
     template <class Executor>
     static constexpr bool runs_on() {

@@ -3,6 +3,8 @@
 
 // The one timer of a fan-out: sleeping retries, attempt timeouts and the deadline all wait for it.
 
+#include <fanout/detail/counted_ref.hpp>
+
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/wait_traits.hpp>
 #include <boost/system/error_code.hpp>
@@ -16,11 +18,11 @@ namespace fanout::detail {
 /// Wakes `FanOut` by `wake()`. While it is set, the pending wait owns the fan-out, since nothing else does when
 /// all inputs sleep; so a context that is destroyed frees it. A wait that was overtaken finds no target, or fires
 /// for nothing: both do no harm.
-template <class FanOut>
+template <class FanOut, class Clock, class Executor>
 class wakeup {
 public:
     /// Fires at `t` or earlier.
-    void set(FanOut& f, auto t) {
+    void set(FanOut& f, typename Clock::time_point t) {
         if (armed_ && !(t < at_)) {
             return;
         }
@@ -39,17 +41,17 @@ public:
             }
         });
         if (!pending->owner) {
-            pending->owner = typename FanOut::ref(&f);
+            pending->owner = counted_ref<FanOut>(&f);
         }
         at_ = t;
         armed_ = true;
     }
 
     /// It fired: hands out its reference, and may be set again.
-    typename FanOut::ref fired() noexcept {
+    counted_ref<FanOut> fired() noexcept {
         armed_ = false;
         auto const pending = pending_.lock();
-        return pending ? std::move(pending->owner) : typename FanOut::ref();
+        return pending ? std::move(pending->owner) : counted_ref<FanOut>();
     }
 
     /// Will not fire any more. On the timer's executor.
@@ -67,15 +69,13 @@ public:
 private:
     struct link {
         FanOut* target = nullptr;
-        typename FanOut::ref owner;
+        counted_ref<FanOut> owner;
     };
-    using clock = typename FanOut::clock;
-    using timer =
-        boost::asio::basic_waitable_timer<clock, boost::asio::wait_traits<clock>, typename FanOut::executor_type>;
+    using timer = boost::asio::basic_waitable_timer<Clock, boost::asio::wait_traits<Clock>, Executor>;
 
     std::weak_ptr<link> pending_; ///< owned by the waits alone
     std::optional<timer> timer_;
-    typename clock::time_point at_{};
+    typename Clock::time_point at_{};
     bool armed_ = false;
 };
 

@@ -30,7 +30,7 @@ struct exponential {
     /// The bound that the jitter is drawn below: `min(cap, base · 2^retry)`.
     constexpr std::chrono::nanoseconds bound(std::uint32_t retry) const noexcept {
         auto b = base;
-        for (; retry > 0 && b < cap; --retry) {
+        for (; retry > 0 && b < cap && b.count() > 0; --retry) {
             b = b > cap / 2 ? cap : b * 2;
         }
         return (std::min)(b, cap);
