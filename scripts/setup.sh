@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# scripts/setup.sh [demo|test|ci]: installs what is missing for that purpose on Debian or a relative of it, and
+# scripts/setup.sh [demo|bench|test|ci]: installs what is missing for that purpose on Debian or a relative of it, and
 # nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
 #   demo  compiler, CMake, Boost, and what the example programs link
+#   bench demo and valgrind
 #   test  demo, doctest, and the servers and clients of the integration tests
 #   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
 # What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
@@ -149,14 +150,15 @@ ci=(clang-19 libclang-rt-19-dev clang-format-19)
 
 case "${1-}" in
 demo) install_packages "${demo[@]}" ;;
+bench) install_packages "${demo[@]}" valgrind ;;
 test) install_packages "${demo[@]}" "${test[@]}" ;;
 ci) install_packages "${demo[@]}" "${test[@]}" "${ci[@]}" ;;
 *)
-    echo "usage: scripts/setup.sh demo|test|ci" >&2
+    echo "usage: scripts/setup.sh demo|bench|test|ci" >&2
     exit 2
     ;;
 esac
-if [ "$1" != demo ]; then
+if [ "$1" = test ] || [ "$1" = ci ]; then
     install_dynamodb_local
     install_nginx
 fi
