@@ -12,7 +12,6 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-
 #include <sys/resource.h>
 
 #include <cstddef>

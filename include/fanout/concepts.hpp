@@ -91,7 +91,8 @@ concept asio_operation = std::is_move_constructible_v<T> && asio::is_async_opera
 /// A child: a `boost::asio::awaitable`, or any Asio operation, that is what `async_xxx(…, asio::deferred)`
 /// returns, or another combinator's.
 template <class C>
-concept child = detail::is_awaitable<std::remove_cvref_t<C>> || detail::asio_operation<std::remove_cvref_t<C>>;
+concept child =
+    detail::is_awaitable<std::remove_cvref_t<C>> || detail::asio_operation<std::remove_cvref_t<C>>;
 
 namespace detail {
 

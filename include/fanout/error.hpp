@@ -56,7 +56,8 @@ public:
 
     boost::system::error_condition default_error_condition(int value) const noexcept override {
         switch (static_cast<errc>(value)) {
-        case errc::timed_out: return boost::system::errc::make_error_condition(boost::system::errc::timed_out);
+        case errc::timed_out:
+            return boost::system::errc::make_error_condition(boost::system::errc::timed_out);
         case errc::cancelled_by_sibling:
         case errc::cancelled_by_caller:
         case errc::not_started:
@@ -78,9 +79,9 @@ inline error_code make_error_code(errc e) noexcept { return {static_cast<int>(e)
 
 /// One input that failed, as `rejected_error` lists it.
 struct failure {
-    std::size_t index;            ///< its place in the input
-    std::uint32_t attempts;       ///< how often it was run; 0: never started
-    error_code error;             ///< its last error; `errc::exception` where it threw something without a code
+    std::size_t index;      ///< its place in the input
+    std::uint32_t attempts; ///< how often it was run; 0: never started
+    error_code error;       ///< its last error; `errc::exception` where it threw something without a code
     std::exception_ptr exception; ///< what it threw, where it threw
 };
 

@@ -15,7 +15,8 @@ namespace fanout {
 template <class F>
 class named_t {
 public:
-    constexpr explicit named_t(F&& f) noexcept(std::is_nothrow_move_constructible_v<F>) : function_(std::move(f)) {}
+    constexpr explicit named_t(F&& f) noexcept(std::is_nothrow_move_constructible_v<F>)
+        : function_(std::move(f)) {}
 
     template <class... Args>
         requires std::is_invocable_v<F&, Args...>
@@ -69,16 +70,17 @@ consteval bool is_closure() {
 
 /// True for a callable that GCC before 13 would destroy twice: see `named`.
 template <class F> // F as deduced for a forwarding reference
-inline constexpr bool unsafe_closure = closures_are_destroyed_twice && !std::is_lvalue_reference_v<F> &&
-                                       !std::is_trivially_destructible_v<std::remove_cvref_t<F>> &&
-                                       is_closure<std::remove_cvref_t<F>>();
+inline constexpr bool unsafe_closure =
+    closures_are_destroyed_twice && !std::is_lvalue_reference_v<F> &&
+    !std::is_trivially_destructible_v<std::remove_cvref_t<F>> && is_closure<std::remove_cvref_t<F>>();
 
 template <class F>
 consteval void refuse_unsafe_closure() {
-    static_assert(!unsafe_closure<F>,
-                  "fanout: GCC before 13 destroys the captures of a lambda written inside a co_await expression "
-                  "twice. Give the lambda a name first, `auto f = [...]...;`, and pass `f` or "
-                  "`fanout::named(std::move(f))`");
+    static_assert(
+        !unsafe_closure<F>,
+        "fanout: GCC before 13 destroys the captures of a lambda written inside a co_await expression "
+        "twice. Give the lambda a name first, `auto f = [...]...;`, and pass `f` or "
+        "`fanout::named(std::move(f))`");
 }
 
 } // namespace detail

@@ -19,7 +19,8 @@ namespace fanout {
 /// throws a `system_error` of the code.
 template <class T>
 using settled = boost::outcome_v2::basic_outcome<
-    T, error_code, std::exception_ptr, boost::outcome_v2::policy::default_policy<T, error_code, std::exception_ptr>>;
+    T, error_code, std::exception_ptr,
+    boost::outcome_v2::policy::default_policy<T, error_code, std::exception_ptr>>;
 
 /// The state an input ended in; each ends in exactly one.
 enum class state {

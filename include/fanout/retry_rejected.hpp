@@ -75,7 +75,8 @@ private:
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
             auto const& o = outcomes[i];
             if (!o.has_value()) {
-                failures.push_back({i, attempts[i], o.has_error() ? o.error() : make_error_code(errc::exception),
+                failures.push_back({i, attempts[i],
+                                    o.has_error() ? o.error() : make_error_code(errc::exception),
                                     o.has_exception() ? o.exception() : nullptr});
             }
         }
@@ -146,7 +147,8 @@ public:
     retry_rules(retry_policy<Backoff> policy, Predicate predicate, Generator generator)
         : policy_(policy), predicate_(std::move(predicate)), generator_(std::move(generator)) {
         if (policy.max_attempts == 0) {
-            throw std::invalid_argument("fanout::retry_policy: max_attempts counts the first attempt, so it is at least 1");
+            throw std::invalid_argument(
+                "fanout::retry_policy: max_attempts counts the first attempt, so it is at least 1");
         }
     }
 
@@ -158,7 +160,9 @@ public:
     }
 
     /// The sleep after attempt number `attempt` was rejected.
-    std::chrono::nanoseconds delay(std::uint32_t attempt) { return policy_.backoff.delay(attempt - 1, generator()); }
+    std::chrono::nanoseconds delay(std::uint32_t attempt) {
+        return policy_.backoff.delay(attempt - 1, generator());
+    }
 
 private:
     auto& generator() noexcept {
@@ -221,9 +225,10 @@ auto make_retry_rules(As&&... as) {
 ///   As for `when_all_settled`, and per sleeping input a heap entry of some 40 bytes.
 template <class Inputs, class Factory, class... Rest>
 [[nodiscard]] auto retry_rejected(Inputs&& inputs, Factory&& factory, Rest&&... rest) {
-    static_assert(std::ranges::input_range<Inputs> && !detail::range_of_children<Inputs>,
-                  "fanout: retry_rejected takes a range of inputs and a factory: an awaitable that was awaited is "
-                  "spent, so only a factory can make another attempt");
+    static_assert(
+        std::ranges::input_range<Inputs> && !detail::range_of_children<Inputs>,
+        "fanout: retry_rejected takes a range of inputs and a factory: an awaitable that was awaited is "
+        "spent, so only a factory can make another attempt");
     detail::check_arguments<true, Rest...>();
     return detail::make_range_operation<detail::retried_range_sink, false>(
         std::forward<Inputs>(inputs), std::forward<Factory>(factory),

@@ -13,9 +13,10 @@ namespace detail {
 
 template <bool AsOutcome, class... Ts>
 class checked_tuple_all_sink : public tuple_all_sink<AsOutcome, Ts...> {
-    static_assert(AsOutcome || (... && std::is_default_constructible_v<value_or_monostate<Ts>>),
-                  "fanout: when_all(a, b, ...) must hand Asio a tuple when it fails too, so each value must be "
-                  "default constructible: let the child return std::optional<T>, or use when_all_settled");
+    static_assert(
+        AsOutcome || (... && std::is_default_constructible_v<value_or_monostate<Ts>>),
+        "fanout: when_all(a, b, ...) must hand Asio a tuple when it fails too, so each value must be "
+        "default constructible: let the child return std::optional<T>, or use when_all_settled");
 };
 
 } // namespace detail

@@ -2,11 +2,11 @@
 
 // What a child costs in memory: nothing on the heap, once the lanes are there.
 
-#include "../support/harness.hpp"
-
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
+
+#include "../support/harness.hpp"
 
 #include <doctest/doctest.h>
 

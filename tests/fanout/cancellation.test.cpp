@@ -2,15 +2,14 @@
 
 // Cancellation, re-entrancy and lifetimes: Asio's traps, one test each, and what others report as pain.
 
-#include "../support/harness.hpp"
-
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../support/harness.hpp"
+
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
-
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -61,8 +60,10 @@ struct counting_allocator {
 
 } // namespace
 
-TEST_CASE("partial and total cancellation stop what has not started and wait for the rest; terminal cancels it, too") {
-    for (auto const type : {cancellation_type::partial, cancellation_type::total, cancellation_type::terminal}) {
+TEST_CASE("partial and total cancellation stop what has not started and wait for the rest; terminal cancels "
+          "it, too") {
+    for (auto const type :
+         {cancellation_type::partial, cancellation_type::total, cancellation_type::terminal}) {
         asio::io_context ctx(1);
         gates g(ctx, 4);
         asio::cancellation_signal stop;
@@ -70,7 +71,8 @@ TEST_CASE("partial and total cancellation stop what has not started and wait for
             co_await g[i].wait(asio::deferred);
             co_return i;
         };
-        auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 4), child, fanout::limit(2)), stop.slot());
+        auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 4), child, fanout::limit(2)),
+                        stop.slot());
         poll(ctx);
         stop.emit(type);
         poll(ctx);
@@ -108,7 +110,8 @@ TEST_CASE("boostorg/asio#458: a first, weaker cancellation does not use up the o
     CHECK(r->done);
 }
 
-TEST_CASE("asio#1574: a cancellation sticks: after it no further child starts, whatever the running ones do with it") {
+TEST_CASE("asio#1574: a cancellation sticks: after it no further child starts, whatever the running ones do "
+          "with it") {
     asio::io_context ctx(1);
     int started = 0;
     gate g(ctx.get_executor());
@@ -120,7 +123,8 @@ TEST_CASE("asio#1574: a cancellation sticks: after it no further child starts, w
         co_await g.wait(asio::deferred);
     };
     asio::cancellation_signal stop;
-    auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 100), child, fanout::limit(1)), stop.slot());
+    auto r =
+        launch(ctx, fanout::when_all_settled(std::views::iota(0, 100), child, fanout::limit(1)), stop.slot());
     poll(ctx);
     stop.emit(cancellation_type::terminal);
     stop.emit(cancellation_type::total); // a later, weaker one must not clear it
@@ -225,7 +229,8 @@ TEST_CASE("a cancellation asked by a child while the fan-out is being launched")
             }
             co_return i;
         };
-        auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 4), child, fanout::limit(1)), stop.slot());
+        auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 4), child, fanout::limit(1)),
+                        stop.slot());
         poll(ctx);
         REQUIRE(r->done);
         CHECK(started == 2);
@@ -242,15 +247,15 @@ TEST_CASE("a cancelled caller waits for the drain, and gets the results") {
     bool alive = true;
     auto caller = [&]() -> asio::awaitable<std::size_t> {
         auto const guard = std::shared_ptr<void>(nullptr, [&alive](void*) { alive = false; });
-        auto op = fanout::when_all_settled(std::views::iota(0, 2), [&g](int) { return g.wait(asio::deferred); },
-                                           fanout::limit(1));
+        auto op = fanout::when_all_settled(
+            std::views::iota(0, 2), [&g](int) { return g.wait(asio::deferred); }, fanout::limit(1));
         auto const outcomes = co_await std::move(op);
         co_return outcomes.size();
     };
     std::size_t size = 0;
-    asio::co_spawn(ctx, caller(), asio::bind_cancellation_slot(stop.slot(), [&size](std::exception_ptr, std::size_t n) {
-                       size = n;
-                   }));
+    asio::co_spawn(
+        ctx, caller(),
+        asio::bind_cancellation_slot(stop.slot(), [&size](std::exception_ptr, std::size_t n) { size = n; }));
     poll(ctx);
     stop.emit(cancellation_type::terminal);
     poll(ctx);
@@ -269,7 +274,8 @@ TEST_CASE("a nested fan-out that a timeout cancels counts as timed out, and is r
         ++attempts;
         return fanout::when_all(std::views::iota(0, 1), [&g](int) { return g.wait(asio::deferred); });
     };
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 1), nested, fanout::retry_policy{.max_attempts = 2},
+    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 1), nested,
+                                                fanout::retry_policy{.max_attempts = 2},
                                                 times{.attempt_timeout = 5s, .deadline = std::nullopt}));
     poll(ctx);
     for (int i = 0; i < 4; ++i) {
@@ -307,9 +313,12 @@ TEST_CASE("a context that is destroyed frees everything: running children, sleep
             }
             co_await g.wait(asio::deferred);
         };
-        auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 3), held, fanout::retry_policy{}, fanout::limit(2)),
-                        stop.slot());
-        auto only_sleeping = launch(ctx, fanout::retry_rejected(std::views::iota(1, 2), held, fanout::retry_policy{}));
+        auto r = launch(
+            ctx,
+            fanout::retry_rejected(std::views::iota(0, 3), held, fanout::retry_policy{}, fanout::limit(2)),
+            stop.slot());
+        auto only_sleeping =
+            launch(ctx, fanout::retry_rejected(std::views::iota(1, 2), held, fanout::retry_policy{}));
         poll(ctx);
         CHECK_FALSE(r->done);
         CHECK_FALSE(only_sleeping->done);
@@ -337,7 +346,8 @@ TEST_CASE("the handler is never called inside the initiation") {
     CHECK(called);
 }
 
-TEST_CASE("the state is freed before the handler is called, from the handler's allocator; its executor has work") {
+TEST_CASE(
+    "the state is freed before the handler is called, from the handler's allocator; its executor has work") {
     asio::io_context ctx(1);
     std::ptrdiff_t live = 0;
     auto captured = std::make_shared<int>(0);

@@ -2,18 +2,17 @@
 
 // Where children run: serial executors as they are, strands where they are needed, threads. Made for TSan.
 
-#include "../support/harness.hpp"
-
 #include <fanout/observe/stats.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../support/harness.hpp"
+
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
-
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -91,7 +90,8 @@ TEST_CASE("on(executor): lanes in parallel on threads, failing children, again a
         auto child = [round](int i) { return fails_at(i, round % 8); };
         CHECK(message_of(fanout::when_all(std::views::iota(0, 8), child, fanout::on(pool.get_executor()),
                                           fanout::limit(4))) == "bad");
-        CHECK(message_of(fanout::when_all_settled(std::views::iota(0, 8), child, fanout::on(pool.get_executor()))) == "");
+        CHECK(message_of(fanout::when_all_settled(std::views::iota(0, 8), child,
+                                                  fanout::on(pool.get_executor()))) == "");
     }
 }
 
@@ -103,7 +103,8 @@ TEST_CASE("on(executor): children really run side by side on the threads") {
         co_return;
     };
     fanout::stats st;
-    fanout::when_all(std::views::iota(0, 9), child, fanout::on(pool.get_executor()), fanout::limit(3), st)(asio::use_future)
+    fanout::when_all(std::views::iota(0, 9), child, fanout::on(pool.get_executor()), fanout::limit(3),
+                     st)(asio::use_future)
         .get();
     CHECK(st.fulfilled() == 9);
     CHECK(st.peak_in_flight() == 3);
@@ -119,7 +120,8 @@ TEST_CASE("on(executor): nothing that queues for a thread starts after the failu
         }
         co_return;
     };
-    CHECK(message_of(fanout::when_all(std::views::iota(0, 100), child, fanout::on(pool.get_executor()))) == "the first");
+    CHECK(message_of(fanout::when_all(std::views::iota(0, 100), child, fanout::on(pool.get_executor()))) ==
+          "the first");
     CHECK(started == 1);
 }
 
@@ -135,14 +137,15 @@ TEST_CASE("on(executor): retries, timeouts and operations on threads") {
             });
         });
     };
-    auto const r = fanout::retry_rejected(
-                       std::views::iota(0, 1000), child,
-                       fanout::retry_policy{.max_attempts = 50,
-                                            .backoff = fanout::exponential{.base = std::chrono::nanoseconds(1),
-                                                                           .cap = std::chrono::nanoseconds(10)}},
-                       fanout::options{.attempt_timeout = std::chrono::hours(1)}, fanout::limit(16),
-                       fanout::on(pool.get_executor()))(asio::use_future)
-                       .get();
+    auto const r =
+        fanout::retry_rejected(
+            std::views::iota(0, 1000), child,
+            fanout::retry_policy{.max_attempts = 50,
+                                 .backoff = fanout::exponential{.base = std::chrono::nanoseconds(1),
+                                                                .cap = std::chrono::nanoseconds(10)}},
+            fanout::options{.attempt_timeout = std::chrono::hours(1)}, fanout::limit(16),
+            fanout::on(pool.get_executor()))(asio::use_future)
+            .get();
     CHECK(r.failed() == 0);
     CHECK(r.retries() > 100);
 }
@@ -162,8 +165,9 @@ TEST_CASE("on(executor): the caller cancels from its own executor while children
                 co_await asio::post(ex, asio::deferred); // ends by the cancellation alone
             }
         };
-        auto r = launch(ctx, fanout::when_all_settled(std::views::iota(0, 4), child, fanout::on(pool.get_executor())),
-                        stop.slot());
+        auto r = launch(
+            ctx, fanout::when_all_settled(std::views::iota(0, 4), child, fanout::on(pool.get_executor())),
+            stop.slot());
         poll(ctx);
         running.wait();
         asio::post(ctx, [&stop] { stop.emit(asio::cancellation_type::terminal); });
@@ -193,11 +197,13 @@ TEST_CASE("asio#1029: a cancellation across strands: the fan-out has a strand of
         };
         auto caller = [&]() -> asio::awaitable<std::size_t> {
             co_await asio::this_coro::throw_if_cancelled(false);
-            auto op = fanout::when_all_settled(std::views::iota(0, 4), child, fanout::on(pool.get_executor()));
+            auto op =
+                fanout::when_all_settled(std::views::iota(0, 4), child, fanout::on(pool.get_executor()));
             auto const outcomes = co_await std::move(op);
             co_return outcomes.size();
         };
-        auto done = asio::co_spawn(strand, caller(), asio::bind_cancellation_slot(stop.slot(), asio::use_future));
+        auto done =
+            asio::co_spawn(strand, caller(), asio::bind_cancellation_slot(stop.slot(), asio::use_future));
         running.wait();
         asio::post(strand, [&stop] { stop.emit(asio::cancellation_type::terminal); });
         CHECK(done.get() == 4);
@@ -241,9 +247,10 @@ TEST_CASE("awaitables typed on a concrete executor run on it") {
 TEST_CASE("operations on a concrete executor, with one thread and with a strand") {
     auto const settle = [](asio::io_context& ctx) {
         std::size_t n = 0;
-        fanout::when_all_settled(std::views::iota(0, 100), [&ctx](int) { return asio::post(ctx, asio::deferred); },
-                                 fanout::limit(8))(
-            asio::bind_executor(ctx.get_executor(), [&n](std::exception_ptr, auto outcomes) { n = outcomes.size(); }));
+        fanout::when_all_settled(
+            std::views::iota(0, 100), [&ctx](int) { return asio::post(ctx, asio::deferred); },
+            fanout::limit(8))(asio::bind_executor(
+            ctx.get_executor(), [&n](std::exception_ptr, auto outcomes) { n = outcomes.size(); }));
         ctx.run();
         return n;
     };
@@ -256,8 +263,10 @@ TEST_CASE("initiated from outside its executor") {
     asio::thread_pool pool(2);
     for (int round = 0; round < 300; ++round) {
         std::promise<std::size_t> done;
-        fanout::when_all(std::vector<int>{1, 2, 3}, [](int i) { return fails_at(i, 9); })(asio::bind_executor(
-            pool.get_executor(), [&done](std::exception_ptr, std::vector<int> v) { done.set_value(v.size()); }));
+        fanout::when_all(std::vector<int>{1, 2, 3}, [](int i) { return fails_at(i, 9); })(
+            asio::bind_executor(pool.get_executor(), [&done](std::exception_ptr, std::vector<int> v) {
+                done.set_value(v.size());
+            }));
         CHECK(done.get_future().get() == 3);
     }
 }

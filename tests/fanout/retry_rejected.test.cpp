@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "../support/harness.hpp"
-
 #include <fanout/observe/stats.hpp>
 #include <fanout/retry_rejected.hpp>
+
+#include "../support/harness.hpp"
 
 #include <doctest/doctest.h>
 
@@ -53,8 +53,9 @@ TEST_CASE("only what was rejected runs again, by a new call of the factory") {
     asio::io_context ctx(1);
     backend b;
     b.failures_left = {{1, 1}, {3, 2}};
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 5), [&b](int i) { return b.call(i); }, three_attempts,
-                                                times{}));
+    auto r =
+        launch(ctx, fanout::retry_rejected(
+                        std::views::iota(0, 5), [&b](int i) { return b.call(i); }, three_attempts, times{}));
     poll(ctx);
     CHECK_FALSE(r->done);
     manual_clock::advance(1s, ctx);
@@ -72,8 +73,9 @@ TEST_CASE("a limited number of attempts; values() lists every index that failed"
     asio::io_context ctx(1);
     backend b;
     b.failures_left = {{1, 100}, {3, 100}};
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 5), [&b](int i) { return b.call(i); }, three_attempts,
-                                                times{}, fanout::limit(2)));
+    auto r = launch(ctx, fanout::retry_rejected(
+                             std::views::iota(0, 5), [&b](int i) { return b.call(i); }, three_attempts,
+                             times{}, fanout::limit(2)));
     poll(ctx);
     for (int i = 0; i < 4; ++i) {
         manual_clock::advance(1s, ctx);
@@ -134,8 +136,8 @@ TEST_CASE("retry_if decides over the outcome") {
         co_return co_await b.call(i);
     };
     auto transient = [](fanout::settled<int> const& o) { return o.error() == asio::error::connection_reset; };
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 2), child, three_attempts, fanout::retry_if(transient),
-                                                times{}));
+    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 2), child, three_attempts,
+                                                fanout::retry_if(transient), times{}));
     poll(ctx);
     manual_clock::advance(1s, ctx);
     REQUIRE(r->done);
@@ -155,7 +157,8 @@ TEST_CASE("a cancelled caller: sleeping inputs end with their last error, the re
         co_return co_await b.call(i);
     };
     asio::cancellation_signal stop;
-    auto op = fanout::retry_rejected(std::views::iota(0, 4), child, three_attempts, times{}, fanout::limit(1));
+    auto op =
+        fanout::retry_rejected(std::views::iota(0, 4), child, three_attempts, times{}, fanout::limit(1));
     auto r = launch(ctx, std::move(op), stop.slot());
     poll(ctx);
     REQUIRE(g.waiting());
@@ -176,8 +179,9 @@ TEST_CASE("a cancellation while all inputs sleep ends at once") {
     backend b;
     b.failures_left = {{0, 9}, {1, 9}};
     asio::cancellation_signal stop;
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 2), [&b](int i) { return b.call(i); }, three_attempts,
-                                                times{}),
+    auto r = launch(ctx,
+                    fanout::retry_rejected(
+                        std::views::iota(0, 2), [&b](int i) { return b.call(i); }, three_attempts, times{}),
                     stop.slot());
     poll(ctx);
     CHECK_FALSE(r->done);
@@ -191,8 +195,9 @@ TEST_CASE("a retry whose sleep would pass the deadline is not slept for") {
     asio::io_context ctx(1);
     backend b;
     b.failures_left = {{0, 9}};
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 1), [&b](int i) { return b.call(i); }, three_attempts,
-                                                times{.attempt_timeout = std::nullopt, .deadline = 1500ms}));
+    auto r = launch(ctx, fanout::retry_rejected(
+                             std::views::iota(0, 1), [&b](int i) { return b.call(i); }, three_attempts,
+                             times{.attempt_timeout = std::nullopt, .deadline = 1500ms}));
     poll(ctx);
     manual_clock::advance(1s, ctx);
     REQUIRE(r->done); // at 1 s: the second attempt was rejected, a third would be at 2 s
@@ -227,8 +232,9 @@ TEST_CASE("100,000 sleeping inputs wait for one timer") {
         co_return;
     };
     std::minstd_rand seeded(1);
-    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 100000), child, fanout::retry_policy{.max_attempts = 2},
-                                                times{}, fanout::limit(64), fanout::jitter_from(seeded)));
+    auto r = launch(ctx, fanout::retry_rejected(std::views::iota(0, 100000), child,
+                                                fanout::retry_policy{.max_attempts = 2}, times{},
+                                                fanout::limit(64), fanout::jitter_from(seeded)));
     poll(ctx);
     CHECK_FALSE(r->done);
     // The context has nothing to do but to wait for that timer; one advance past the longest sleep wakes all.
@@ -275,9 +281,10 @@ TEST_CASE("operations are retried, too, and move-only values come out") {
 }
 
 TEST_CASE("max_attempts counts the first one, so 0 is refused") {
-    CHECK_THROWS_AS((void)fanout::retry_rejected(std::views::iota(0, 3), [](int) { return turn(); },
-                                                 fanout::retry_policy{.max_attempts = 0}),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        (void)fanout::retry_rejected(
+            std::views::iota(0, 3), [](int) { return turn(); }, fanout::retry_policy{.max_attempts = 0}),
+        std::invalid_argument);
 }
 
 TEST_CASE("the message stays readable at 10,000 failures") {

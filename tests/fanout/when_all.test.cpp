@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "../support/harness.hpp"
-
 #include <fanout/observe/stats.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
+
+#include "../support/harness.hpp"
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/outcome/result.hpp>
-
 #include <doctest/doctest.h>
 
 #include <list>
@@ -77,7 +76,8 @@ TEST_CASE("asio#1119: ranges, not only variadics") {
     CHECK(*run(ctx, fanout::when_all(std::vector<int>{1, 2, 3}, twice))->value == doubled);
     CHECK(*run(ctx, fanout::when_all(std::views::iota(1, 4), twice))->value == doubled);
     std::istringstream words("1 2 3");
-    CHECK(*run(ctx, fanout::when_all(std::views::istream<int>(words), twice, fanout::limit(2)))->value == doubled);
+    CHECK(*run(ctx, fanout::when_all(std::views::istream<int>(words), twice, fanout::limit(2)))->value ==
+          doubled);
     std::vector<asio::awaitable<int>> children;
     for (int i = 1; i < 4; ++i) {
         children.push_back(twice(i));
@@ -105,7 +105,8 @@ TEST_CASE("asio#1303: results without default constructor, move-only, bool") {
     auto const r = run(ctx, fanout::when_all(std::views::iota(0, 3), make));
     CHECK(*(*r->value)[2].value == 2);
     auto odd = [](int i) -> asio::awaitable<bool> { co_return i % 2 == 1; };
-    CHECK(*run(ctx, fanout::when_all(std::views::iota(0, 3), odd))->value == std::vector<bool>{false, true, false});
+    CHECK(*run(ctx, fanout::when_all(std::views::iota(0, 3), odd))->value ==
+          std::vector<bool>{false, true, false});
 }
 
 TEST_CASE("golang/go#61611: queued work does not start after the failure") {
@@ -120,7 +121,8 @@ TEST_CASE("golang/go#61611: queued work does not start after the failure") {
     CHECK(started <= 3); // 0 and 1, and what took 0's place before 1 failed
 }
 
-TEST_CASE("a failure cancels the siblings and waits for them; then it is thrown, not what the siblings end with") {
+TEST_CASE(
+    "a failure cancels the siblings and waits for them; then it is thrown, not what the siblings end with") {
     asio::io_context ctx(1);
     gate stubborn(ctx.get_executor()), obedient(ctx.get_executor());
     stubborn.heeds = false;
@@ -166,7 +168,8 @@ TEST_CASE("the variadic form heeds its limit") {
     asio::io_context ctx(1);
     gate a(ctx.get_executor()), b(ctx.get_executor());
     fanout::stats st;
-    auto r = launch(ctx, fanout::when_all(a.wait(asio::deferred), b.wait(asio::deferred), turn(), st, fanout::limit(1)));
+    auto r = launch(
+        ctx, fanout::when_all(a.wait(asio::deferred), b.wait(asio::deferred), turn(), st, fanout::limit(1)));
     poll(ctx);
     CHECK(a.waiting());
     CHECK(b.waits == 0);
@@ -184,7 +187,8 @@ TEST_CASE("operations are children without a coroutine, also those that end with
     int started = 0;
     auto at_once = [&started](int) {
         ++started;
-        return make_operation<void(error_code, int)>([](auto handler) { std::move(handler)(error_code(), 7); });
+        return make_operation<void(error_code, int)>(
+            [](auto handler) { std::move(handler)(error_code(), 7); });
     };
     auto const r = run(ctx, fanout::when_all(std::views::iota(0, 10000), at_once, fanout::limit(8)));
     CHECK(r->value->size() == 10000);
@@ -198,7 +202,8 @@ TEST_CASE("an operation's errors: an error code, an exception, a throwing initia
         return make_operation<void(error_code)>(
             [](auto h) { std::move(h)(error_code(asio::error::connection_refused)); });
     };
-    CHECK(run(ctx, fanout::when_all(std::views::iota(0, 3), by_code))->code() == asio::error::connection_refused);
+    CHECK(run(ctx, fanout::when_all(std::views::iota(0, 3), by_code))->code() ==
+          asio::error::connection_refused);
     auto by_exception = [](int) {
         return make_operation<void(std::exception_ptr, int)>(
             [](auto h) { std::move(h)(std::make_exception_ptr(std::runtime_error("odd")), 0); });
@@ -207,7 +212,8 @@ TEST_CASE("an operation's errors: an error code, an exception, a throwing initia
     auto throwing = [](int) {
         return make_operation<void(error_code)>([](auto) { throw std::runtime_error("not even begun"); });
     };
-    CHECK(run(ctx, fanout::when_all(std::views::iota(0, 3), throwing, fanout::limit(1)))->message() == "not even begun");
+    CHECK(run(ctx, fanout::when_all(std::views::iota(0, 3), throwing, fanout::limit(1)))->message() ==
+          "not even begun");
 }
 
 TEST_CASE("a factory that throws fails the fan-out when the running children have ended") {
@@ -268,10 +274,11 @@ TEST_CASE("any completion token: a callback, a future, deferred") {
     asio::io_context ctx(1);
     std::vector<int> in{1, 2};
     std::vector<int> out;
-    fanout::when_all(in, twice)(asio::bind_executor(ctx.get_executor(), [&](std::exception_ptr e, std::vector<int> v) {
-        CHECK_FALSE(e);
-        out = std::move(v);
-    }));
+    fanout::when_all(in, twice)(
+        asio::bind_executor(ctx.get_executor(), [&](std::exception_ptr e, std::vector<int> v) {
+            CHECK_FALSE(e);
+            out = std::move(v);
+        }));
     CHECK(out.empty()); // not within its initiation
     ctx.run();
     CHECK(out == std::vector<int>{2, 4});
@@ -289,10 +296,12 @@ TEST_CASE("asio's own combinators take it as an operation") {
     std::vector<int> in{1, 2};
     std::size_t sum = 0;
     auto here = [&ctx] { return asio::bind_executor(ctx.get_executor(), asio::deferred); };
-    asio::experimental::make_parallel_group(fanout::when_all(in, twice)(here()), fanout::when_all_settled(in, twice)(here()))
+    asio::experimental::make_parallel_group(fanout::when_all(in, twice)(here()),
+                                            fanout::when_all_settled(in, twice)(here()))
         .async_wait(asio::experimental::wait_for_all(),
-                    asio::bind_executor(ctx.get_executor(), [&](auto, std::exception_ptr, std::vector<int> a,
-                                                                std::exception_ptr, auto b) { sum = a.size() + b.size(); }));
+                    asio::bind_executor(ctx.get_executor(),
+                                        [&](auto, std::exception_ptr, std::vector<int> a, std::exception_ptr,
+                                            auto b) { sum = a.size() + b.size(); }));
     ctx.run();
     CHECK(sum == 4);
 }
@@ -315,16 +324,19 @@ TEST_CASE("an rvalue range lives until the last child has ended, a made-up eleme
         co_await turn();
         co_return s.size();
     };
-    auto const owned = run(ctx, fanout::when_all(std::vector<std::string>{std::string(100, 'x')}, by_reference));
+    auto const owned =
+        run(ctx, fanout::when_all(std::vector<std::string>{std::string(100, 'x')}, by_reference));
     CHECK(owned->value->front() == 100);
-    auto made_up = std::views::iota(1, 4) |
-                   std::views::transform([](int i) { return std::string(static_cast<std::size_t>(50 * i), 'y'); });
+    auto made_up = std::views::iota(1, 4) | std::views::transform([](int i) {
+                       return std::string(static_cast<std::size_t>(50 * i), 'y');
+                   });
     CHECK(*run(ctx, fanout::when_all(made_up, by_reference, fanout::limit(2)))->value ==
           std::vector<std::size_t>{50, 100, 150});
-    auto pointers = std::views::iota(1, 3) | std::views::transform([](int i) { return std::make_unique<int>(i); });
+    auto pointers =
+        std::views::iota(1, 3) | std::views::transform([](int i) { return std::make_unique<int>(i); });
     auto consume = [](std::unique_ptr<int> p) -> asio::awaitable<int> {
         co_await turn();
-        co_return* p;
+        co_return *p;
     };
     CHECK(*run(ctx, fanout::when_all(pointers, consume))->value == std::vector<int>{1, 2});
 }
@@ -335,12 +347,18 @@ TEST_CASE("inputs are pulled one by one, one per free permit") {
     gate g(ctx.get_executor());
     auto source = std::views::iota(0) | std::views::transform([&pulled](int i) { return ++pulled, i; });
     asio::cancellation_signal stop;
-    auto r = launch(ctx, fanout::when_all(source, [&g](int i) -> asio::awaitable<void> {
-                        if (i < 2) {
-                            return turn();
-                        }
-                        return [](gate& at) -> asio::awaitable<void> { co_await at.wait(asio::deferred); }(g);
-                    }, fanout::limit(1)), stop.slot());
+    auto r =
+        launch(ctx,
+               fanout::when_all(
+                   source,
+                   [&g](int i) -> asio::awaitable<void> {
+                       if (i < 2) {
+                           return turn();
+                       }
+                       return [](gate& at) -> asio::awaitable<void> { co_await at.wait(asio::deferred); }(g);
+                   },
+                   fanout::limit(1)),
+               stop.slot());
     poll(ctx);
     CHECK(pulled == 3); // an endless source
     stop.emit(asio::cancellation_type::terminal);
@@ -351,8 +369,9 @@ TEST_CASE("inputs are pulled one by one, one per free permit") {
 
 TEST_CASE("limit(0) is refused when it is made, a timeout of 0 when the operation is") {
     CHECK_THROWS_AS((void)fanout::limit(0), std::invalid_argument);
-    CHECK_THROWS_AS((void)fanout::when_all(std::views::iota(0, 3), twice, fanout::options{.attempt_timeout = 0s}),
-                    std::invalid_argument);
+    CHECK_THROWS_AS(
+        (void)fanout::when_all(std::views::iota(0, 3), twice, fanout::options{.attempt_timeout = 0s}),
+        std::invalid_argument);
 }
 
 TEST_CASE("children that complete synchronously let others have a turn, and share few lanes") {
@@ -364,7 +383,8 @@ TEST_CASE("children that complete synchronously let others have a turn, and shar
             ++started;
             co_return;
         };
-        auto r = launch(ctx, fanout::when_all(std::views::iota(0, 20000), ready, fanout::limit(limited ? 1 : 100000)));
+        auto r = launch(
+            ctx, fanout::when_all(std::views::iota(0, 20000), ready, fanout::limit(limited ? 1 : 100000)));
         asio::post(ctx, [&] { started_before_the_other = started; });
         poll(ctx);
         CHECK(r->done);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 
-#include "../support/harness.hpp"
-
 #include <fanout/observe/stats.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
+#include "../support/harness.hpp"
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <doctest/doctest.h>
 
 #include <any>
@@ -67,7 +66,8 @@ TEST_CASE("runs everything and tells what became of each; a thrown system_error 
     CHECK(o[3].error() == boost::system::errc::no_space_on_device);
     CHECK(o[4].error() == errc::exception);
     CHECK_THROWS_AS((void)o[4].value(), int);
-    CHECK(states(o) == std::vector<state>{state::fulfilled, state::rejected, state::rejected, state::rejected, state::rejected});
+    CHECK(states(o) == std::vector<state>{state::fulfilled, state::rejected, state::rejected, state::rejected,
+                                          state::rejected});
 }
 
 TEST_CASE("the variadic form gives a tuple of what became of each; values need no default constructor") {
@@ -94,11 +94,13 @@ TEST_CASE("an exception of the factory is that child's rejection") {
     CHECK(states(*r->value) == std::vector<state>{state::fulfilled, state::rejected, state::fulfilled});
 }
 
-TEST_CASE("an exception of the source is thrown when the running children have ended, none of them cancelled") {
+TEST_CASE(
+    "an exception of the source is thrown when the running children have ended, none of them cancelled") {
     asio::io_context ctx(1);
     gate g(ctx.get_executor());
-    auto source = std::views::iota(0, 3) |
-                  std::views::transform([](int i) { return i == 1 ? throw std::runtime_error("the source broke") : i; });
+    auto source = std::views::iota(0, 3) | std::views::transform([](int i) {
+                      return i == 1 ? throw std::runtime_error("the source broke") : i;
+                  });
     auto r = launch(ctx, fanout::when_all_settled(source, [&g](int) { return g.wait(asio::deferred); }));
     poll(ctx);
     CHECK_FALSE(r->done);
@@ -108,7 +110,8 @@ TEST_CASE("an exception of the source is thrown when the running children have e
     CHECK(r->message() == "the source broke");
 }
 
-TEST_CASE("an attempt timeout ends the child it is for, which counts as timed out, and not the next one in its lane") {
+TEST_CASE("an attempt timeout ends the child it is for, which counts as timed out, and not the next one in "
+          "its lane") {
     asio::io_context ctx(1);
     std::vector<std::unique_ptr<gate>> gates;
     for (int i = 0; i < 3; ++i) {
@@ -144,8 +147,9 @@ TEST_CASE("the timeouts of operations: one timer, each in its turn") {
     asio::io_context ctx(1);
     gate a(ctx.get_executor()), b(ctx.get_executor());
     std::vector<gate*> gates{&a, &b};
-    auto r = launch(ctx, fanout::when_all_settled(gates, [](gate* g) { return g->wait(asio::deferred); },
-                                                  times{.attempt_timeout = 2s, .deadline = std::nullopt}));
+    auto r = launch(ctx, fanout::when_all_settled(
+                             gates, [](gate* g) { return g->wait(asio::deferred); },
+                             times{.attempt_timeout = 2s, .deadline = std::nullopt}));
     poll(ctx);
     manual_clock::advance(1s, ctx);
     a.open();
@@ -169,11 +173,13 @@ TEST_CASE("a deadline cancels what runs, starts nothing more, and says which is 
         co_return i;
     };
     auto const at = manual_clock::now() + 3s;
-    for (auto const deadline : {fanout::deadline_at<manual_clock>(at), fanout::deadline_at<manual_clock>(3s)}) {
+    for (auto const deadline :
+         {fanout::deadline_at<manual_clock>(at), fanout::deadline_at<manual_clock>(3s)}) {
         started = 0;
         g.cancels = 0;
-        auto r = launch(ctx, fanout::when_all_settled(std::vector<int>{0, 1, 2, 3}, child, fanout::limit(1),
-                                                      times{.attempt_timeout = std::nullopt, .deadline = deadline}));
+        auto r = launch(
+            ctx, fanout::when_all_settled(std::vector<int>{0, 1, 2, 3}, child, fanout::limit(1),
+                                          times{.attempt_timeout = std::nullopt, .deadline = deadline}));
         poll(ctx);
         CHECK_FALSE(r->done);
         manual_clock::advance(3s, ctx);
@@ -221,8 +227,9 @@ TEST_CASE("stats count each input once, and the time with a permit") {
         co_await g.wait(asio::deferred);
     };
     asio::cancellation_signal stop;
-    auto r = launch(ctx, fanout::when_all_settled(std::vector<int>{0, 1, 2}, child, fanout::limit(1), st, times{}),
-                    stop.slot());
+    auto r =
+        launch(ctx, fanout::when_all_settled(std::vector<int>{0, 1, 2}, child, fanout::limit(1), st, times{}),
+               stop.slot());
     poll(ctx);
     manual_clock::advance(4s, ctx);
     stop.emit(asio::cancellation_type::total);
@@ -244,8 +251,8 @@ TEST_CASE("effective parallelism: three children side by side for the whole time
     asio::io_context ctx(1);
     gate a(ctx.get_executor()), b(ctx.get_executor()), c(ctx.get_executor());
     fanout::stats st;
-    auto r = launch(ctx, fanout::when_all_settled(a.wait(asio::deferred), b.wait(asio::deferred), c.wait(asio::deferred),
-                                                  st, times{}));
+    auto r = launch(ctx, fanout::when_all_settled(a.wait(asio::deferred), b.wait(asio::deferred),
+                                                  c.wait(asio::deferred), st, times{}));
     poll(ctx);
     manual_clock::advance(2s, ctx);
     a.open();
@@ -287,9 +294,12 @@ TEST_CASE("values that an error code converts to, and values that cannot be assi
     };
     asio::io_context ctx(1);
     auto anything = [](int i) -> asio::awaitable<std::any> { co_return std::any(i); };
-    CHECK(std::any_cast<int>((*run(ctx, fanout::when_all_settled(std::views::iota(0, 3), anything))->value)[2].value()) == 2);
+    CHECK(std::any_cast<int>(
+              (*run(ctx, fanout::when_all_settled(std::views::iota(0, 3), anything))->value)[2].value()) ==
+          2);
     auto constant = [](int i) -> asio::awaitable<fixed> { co_return fixed{i}; };
-    CHECK((*run(ctx, fanout::when_all_settled(std::views::iota(0, 3), constant))->value)[2].value().value == 2);
+    CHECK((*run(ctx, fanout::when_all_settled(std::views::iota(0, 3), constant))->value)[2].value().value ==
+          2);
     CHECK((*run(ctx, fanout::when_all(std::views::iota(0, 3), constant))->value)[2].value == 2);
 }
 

@@ -72,19 +72,21 @@ inline constexpr bool is_plain_argument =
     observer<std::remove_cvref_t<A>>;
 
 template <class A>
-inline constexpr bool is_retry_argument = is_retry_policy<std::remove_cvref_t<A>> ||
-                                          is_retry_if<std::remove_cvref_t<A>> ||
-                                          is_jitter_from<std::remove_cvref_t<A>>;
+inline constexpr bool is_retry_argument =
+    is_retry_policy<std::remove_cvref_t<A>> || is_retry_if<std::remove_cvref_t<A>> ||
+    is_jitter_from<std::remove_cvref_t<A>>;
 
 template <class Kind, class... As>
-inline constexpr std::size_t count_of = (std::size_t{0} + ... + (Kind::template matches<std::remove_cvref_t<As>> ? 1 : 0));
+inline constexpr std::size_t count_of =
+    (std::size_t{0} + ... + (Kind::template matches<std::remove_cvref_t<As>> ? 1 : 0));
 
 /// Refuses, by name, what is not an argument of a combinator, and what is given twice.
 template <bool Retries, class... As>
 consteval void check_arguments() {
-    static_assert((... && (is_plain_argument<As> || is_retry_argument<As>)),
-                  "fanout: an argument is none of a limit (fanout::limit(n), fanout::unlimited), fanout::options{...}, "
-                  "an observer, fanout::on(executor)");
+    static_assert(
+        (... && (is_plain_argument<As> || is_retry_argument<As>)),
+        "fanout: an argument is none of a limit (fanout::limit(n), fanout::unlimited), fanout::options{...}, "
+        "an observer, fanout::on(executor)");
     static_assert(Retries || (... && !is_retry_argument<As>),
                   "fanout: retry_policy, retry_if and jitter_from are arguments of retry_rejected only");
     static_assert(count_of<limit_kind, As...> <= 1, "fanout: more than one limit");
@@ -161,14 +163,17 @@ constexpr auto make_settings(As&&... as) {
     auto const limit = pick<limit_kind>(unlimited, std::forward<As>(as)...);
     if constexpr (count_of<on_kind, As...> == 0) {
         return settings<clock, held, no_executor>{
-            limit.permits(), times,
-            observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)), {}};
+            limit.permits(),
+            times,
+            observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)),
+            {}};
     } else {
         auto const where = pick<on_kind>(no_executor{}, std::forward<As>(as)...);
         using executor = typename std::remove_cvref_t<decltype(where)>::executor_type;
         return settings<clock, held, executor>{
             limit.permits(), times,
-            observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)), where.executor()};
+            observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)),
+            where.executor()};
     }
 }
 

@@ -41,8 +41,11 @@ public:
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
     bookkeeping(Job&& job, Allocator const& allocator)
-        : job_(std::move(job)), start_(job_.needs_clock() ? clock::now() : time_point()),
-          deadline_(job_.deadline(start_)), core_(job_.config(deadline_)), lanes_(allocator) {}
+        : job_(std::move(job)),
+          start_(job_.needs_clock() ? clock::now() : time_point()),
+          deadline_(job_.deadline(start_)),
+          core_(job_.config(deadline_)),
+          lanes_(allocator) {}
     bookkeeping(bookkeeping const&) = delete;
     bookkeeping& operator=(bookkeeping const&) = delete;
 
@@ -58,7 +61,9 @@ public:
             } catch (...) {
                 if constexpr (std::is_default_constructible_v<value>) {
                     return result_type(std::current_exception(), value());
-                } else if constexpr (requires { value(boost::outcome_v2::in_place_type<error_code>, error_code()); }) {
+                } else if constexpr (requires {
+                                         value(boost::outcome_v2::in_place_type<error_code>, error_code());
+                                     }) {
                     return result_type(std::current_exception(),
                                        value(boost::outcome_v2::in_place_type<error_code>, errc::exception));
                 } else {
@@ -87,9 +92,7 @@ protected:
         for (;;) {
             switch (core_.take()) {
             case grant::none: arm(); return false;
-            case grant::retry:
-                try {
-                    std::tie(l.work, l.item) = core_.retry();
+            case grant::retry: try { std::tie(l.work, l.item) = core_.retry();
                 } catch (...) { // moving the input threw
                     core_.source_failed();
                     fail_source();
@@ -211,7 +214,8 @@ protected:
                     arm();
                     return delay;
                 }
-            } catch (...) { // no memory to remember the input, or a backoff that throws: its last error stands
+            } catch (
+                ...) { // no memory to remember the input, or a backoff that throws: its last error stands
             }
         }
         return std::nullopt;

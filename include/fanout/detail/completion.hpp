@@ -52,7 +52,8 @@ class completion {
 public:
     template <class H>
     completion(H&& handler, Executor const& ex)
-        : handler_(std::forward<H>(handler)), executor_(boost::asio::get_associated_executor(handler_, ex)),
+        : handler_(std::forward<H>(handler)),
+          executor_(boost::asio::get_associated_executor(handler_, ex)),
           work_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)) {
         if constexpr (std::is_same_v<handler_executor, Executor>) {
             same_executor_ = executor_ == ex;

@@ -34,16 +34,15 @@ namespace fanout::detail {
 template <class Job, class Executor, class Handler, bool Threaded>
 class fan_out : bookkeeping<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
                             boost::asio::associated_allocator_t<Handler>, Threaded> {
-    using base =
-        bookkeeping<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
+    using base = bookkeeping<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
 
 public:
     using executor_type = Executor;
     using typename base::clock;
     using typename base::guard;
     using typename base::lane_type;
-    using allocator_type =
-        typename std::allocator_traits<boost::asio::associated_allocator_t<Handler>>::template rebind_alloc<fan_out>;
+    using allocator_type = typename std::allocator_traits<
+        boost::asio::associated_allocator_t<Handler>>::template rebind_alloc<fan_out>;
     using ref = counted_ref<fan_out>;
 
     static constexpr bool is_threaded = Threaded;
@@ -57,7 +56,8 @@ public:
         auto* const memory = std::allocator_traits<allocator_type>::allocate(alloc, 1);
         ref self;
         try {
-            self = ref(::new (static_cast<void*>(memory)) fan_out(std::forward<H>(handler), std::move(job), ex));
+            self =
+                ref(::new (static_cast<void*>(memory)) fan_out(std::forward<H>(handler), std::move(job), ex));
         } catch (...) {
             std::allocator_traits<allocator_type>::deallocate(alloc, memory, 1);
             throw;
@@ -255,16 +255,18 @@ private:
     using base::lanes_;
     using base::mutex_;
     using base::note_started;
+    using base::stalled_;
     using base::stop;
     using base::take_permit;
-    using base::stalled_;
     using base::take_work;
     using base::yielding_;
 
     template <class H>
     fan_out(H&& handler, Job&& job, Executor const& ex)
-        : base(std::move(job), boost::asio::get_associated_allocator(handler)), executor_(ex),
-          allocator_(boost::asio::get_associated_allocator(handler)), completion_(std::forward<H>(handler), ex) {
+        : base(std::move(job), boost::asio::get_associated_allocator(handler)),
+          executor_(ex),
+          allocator_(boost::asio::get_associated_allocator(handler)),
+          completion_(std::forward<H>(handler), ex) {
         cancellable_ = Job::fail_fast || deadline_ || job_.attempt_timeout() || completion_.cancellable();
     }
 
@@ -385,10 +387,12 @@ private:
 
     template <class AwaitableExecutor, class Which>
     void spawn(lane_type& l, Which which) {
-        static_assert(std::is_convertible_v<Executor, AwaitableExecutor>,
-                      "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
+        static_assert(
+            std::is_convertible_v<Executor, AwaitableExecutor>,
+            "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
         try {
-            boost::asio::co_spawn(AwaitableExecutor(executor_of(l)), run_lane<AwaitableExecutor>(*this, l, which),
+            boost::asio::co_spawn(AwaitableExecutor(executor_of(l)),
+                                  run_lane<AwaitableExecutor>(*this, l, which),
                                   lane_end<fan_out>(ref(this), l));
         } catch (...) {
             rejected(l, which, current_error_code(), std::current_exception());

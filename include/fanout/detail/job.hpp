@@ -31,7 +31,8 @@ std::pair<error_code, std::exception_ptr> failure_of(R& r) {
     std::exception_ptr exception;
     if constexpr (requires { r.assume_exception(); }) {
         if (r.has_exception()) {
-            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(r.assume_exception())>, std::exception_ptr>) {
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(r.assume_exception())>,
+                                         std::exception_ptr>) {
                 exception = r.assume_exception();
             } else {
                 exception = std::make_exception_ptr(r.assume_exception());
@@ -118,8 +119,11 @@ public:
     static constexpr bool retries = Retry::retries;
 
     range_job(Source&& source, Factory&& factory, Sink&& sink, Retry&& retry, Settings&& settings)
-        : base(std::move(settings)), source_(std::move(source)), factory_(std::move(factory)),
-          sink_(std::move(sink)), retry_(std::move(retry)) {}
+        : base(std::move(settings)),
+          source_(std::move(source)),
+          factory_(std::move(factory)),
+          sink_(std::move(sink)),
+          retry_(std::move(retry)) {}
 
     auto config(std::optional<typename base::time_point> deadline) const {
         typename fan_core<typename base::time_point, item>::config c;

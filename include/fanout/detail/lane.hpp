@@ -65,7 +65,8 @@ inline error_code current_error_code() noexcept {
         return e.code();
     } catch (std::system_error const& e) {
         return e.code();
-    } catch (boost::asio::multiple_exceptions const& several) { // of awaitable_operators: the first one counts
+    } catch (
+        boost::asio::multiple_exceptions const& several) { // of awaitable_operators: the first one counts
         if (auto const first = several.first_exception()) {
             try {
                 std::rethrow_exception(first);

@@ -43,7 +43,8 @@ inline constexpr bool storable_value =
                           !std::is_same_v<T, std::exception_ptr>);
 
 /// The form `(inputs, factory, …)`, and that of a range of children with `take_child` as factory.
-template <template <class, bool> class Sink, bool FailFast, class Inputs, class Factory, class Retry, class... As>
+template <template <class, bool> class Sink, bool FailFast, class Inputs, class Factory, class Retry,
+          class... As>
 auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&... as) {
     check_arguments<Retry::retries, As...>();
     refuse_unsafe_closure<Factory>();
@@ -55,11 +56,13 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
     static_assert(std::is_invocable_v<factory_type&, typename source::input>,
                   "fanout: the factory cannot be called with an element of the inputs");
     using made = std::invoke_result_t<factory_type&, typename source::input>;
-    static_assert(child<made>, "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
-                               "(as async_xxx(..., boost::asio::deferred) does)");
+    static_assert(child<made>,
+                  "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
+                  "(as async_xxx(..., boost::asio::deferred) does)");
     using value = child_value_t<made>;
-    static_assert(storable_value<value>, "fanout: what a child yields must be movable, and neither an error_code nor an "
-                                         "exception_ptr, which Outcome could not tell from its errors");
+    static_assert(storable_value<value>,
+                  "fanout: what a child yields must be movable, and neither an error_code nor an "
+                  "exception_ptr, which Outcome could not tell from its errors");
     using sink = Sink<value, yields_outcome<made>>;
     auto settings = make_settings(std::forward<As>(as)...);
     using job = range_job<source, factory_type, sink, FailFast, Retry, decltype(settings)>;
@@ -69,7 +72,8 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
 }
 
 /// The form `(child, child, …)`.
-template <template <bool, class...> class Sink, bool FailFast, std::size_t... Is, std::size_t... Js, class... As>
+template <template <bool, class...> class Sink, bool FailFast, std::size_t... Is, std::size_t... Js,
+          class... As>
 auto make_tuple_operation(std::index_sequence<Is...>, std::index_sequence<Js...>, std::tuple<As...> args) {
     constexpr auto n = sizeof...(Is);
     check_arguments<false, std::tuple_element_t<n + Js, std::tuple<As...>>...>();
@@ -79,10 +83,10 @@ auto make_tuple_operation(std::index_sequence<Is...>, std::index_sequence<Js...>
     using children = std::tuple<std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>...>;
     using sink = Sink<(... || yields_outcome<std::tuple_element_t<Is, std::tuple<As...>>>),
                       child_value_t<std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>>...>;
-    auto settings =
-        make_settings(std::forward<std::tuple_element_t<n + Js, std::tuple<As...>>>(std::get<n + Js>(args))...);
-    using job =
-        tuple_job<sink, FailFast, decltype(settings), std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>...>;
+    auto settings = make_settings(
+        std::forward<std::tuple_element_t<n + Js, std::tuple<As...>>>(std::get<n + Js>(args))...);
+    using job = tuple_job<sink, FailFast, decltype(settings),
+                          std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>...>;
     return operation<job, typename sink::result>(
         job(std::move(settings),
             children(std::forward<std::tuple_element_t<Is, std::tuple<As...>>>(std::get<Is>(args))...)));
@@ -96,7 +100,8 @@ auto make_operation(First&& first, Rest&&... rest) {
         return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), take_child{}, no_retry{},
                                                          std::forward<Rest>(rest)...);
     } else if constexpr (std::ranges::input_range<First>) {
-        static_assert(sizeof...(Rest) > 0, "fanout: a range of inputs needs a factory that makes a child of each");
+        static_assert(sizeof...(Rest) > 0,
+                      "fanout: a range of inputs needs a factory that makes a child of each");
         return [&]<class Factory, class... As>(Factory&& factory, As&&... as) {
             return make_range_operation<RangeSink, FailFast>(std::forward<First>(first),
                                                              std::forward<Factory>(factory), no_retry{},

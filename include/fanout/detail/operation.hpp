@@ -28,8 +28,9 @@ struct bound_executor {
 };
 template <class Chosen, class T, class Executor, class... Children>
 struct bound_executor<Chosen, boost::asio::awaitable<T, Executor>, Children...>
-    : bound_executor<std::conditional_t<std::is_void_v<Chosen> || !erased_executor<Executor>, Executor, Chosen>,
-                     Children...> {};
+    : bound_executor<
+          std::conditional_t<std::is_void_v<Chosen> || !erased_executor<Executor>, Executor, Chosen>,
+          Children...> {};
 template <class Chosen, class Operation, class... Children>
 struct bound_executor<Chosen, Operation, Children...> : bound_executor<Chosen, Children...> {};
 
@@ -46,17 +47,19 @@ struct initiate_fan_out {
     void operator()(Handler&& handler, Job job) const {
         using on_type = typename Job::on_type;
         if constexpr (std::is_same_v<on_type, no_executor>) {
-            static_assert(has_executor<std::decay_t<Handler>>,
-                          "fanout: the completion handler has no associated executor, so it is not known where the "
-                          "children are to run: await the operation in a coroutine, bind an executor to the token "
-                          "(boost::asio::bind_executor), or give fanout::on(executor)");
+            static_assert(
+                has_executor<std::decay_t<Handler>>,
+                "fanout: the completion handler has no associated executor, so it is not known where the "
+                "children are to run: await the operation in a coroutine, bind an executor to the token "
+                "(boost::asio::bind_executor), or give fanout::on(executor)");
             on_handler_executor(std::forward<Handler>(handler), std::move(job));
         } else {
             using handler_type = std::decay_t<Handler>;
-            static_assert(!has_slot<handler_type> || has_executor<handler_type>,
-                          "fanout: a cancellation slot is bound to the completion handler, but no executor: a "
-                          "cancellation must be emitted on the handler's executor, so bind one "
-                          "(boost::asio::bind_executor)");
+            static_assert(
+                !has_slot<handler_type> || has_executor<handler_type>,
+                "fanout: a cancellation slot is bound to the completion handler, but no executor: a "
+                "cancellation must be emitted on the handler's executor, so bind one "
+                "(boost::asio::bind_executor)");
             auto const ex = job.on_executor();
             using strand = typename strand_over<on_type>::type;
             if constexpr (is_strand<on_type> || !runs_on<strand>()) {
@@ -71,7 +74,8 @@ struct initiate_fan_out {
 private:
     template <class Handler>
     static constexpr bool has_slot = !requires {
-        typename boost::asio::associated_cancellation_slot<Handler>::asio_associated_cancellation_slot_is_unspecialised;
+        typename boost::asio::associated_cancellation_slot<
+            Handler>::asio_associated_cancellation_slot_is_unspecialised;
     };
     template <class Handler>
     static constexpr bool has_executor =
@@ -96,8 +100,9 @@ private:
         auto const ex = boost::asio::get_associated_executor(handler);
         using executor = std::remove_cv_t<decltype(ex)>;
         using strand = typename strand_over<executor>::type;
-        static_assert(runs_on<executor>(),
-                      "fanout: the awaitables are bound to another executor type than the completion handler's");
+        static_assert(
+            runs_on<executor>(),
+            "fanout: the awaitables are bound to another executor type than the completion handler's");
         if constexpr (!runs_on<strand>()) {
             // Typed on a concrete executor: they cannot move to a strand, so that executor must be serial.
             start<bound, false>(std::forward<Handler>(handler), std::move(job), ex);
@@ -108,7 +113,8 @@ private:
         } else if (is_serial(ex)) {
             start<executor, false>(std::forward<Handler>(handler), std::move(job), ex);
         } else {
-            start<strand, false>(std::forward<Handler>(handler), std::move(job), strand_over<executor>::make(ex));
+            start<strand, false>(std::forward<Handler>(handler), std::move(job),
+                                 strand_over<executor>::make(ex));
         }
     }
 

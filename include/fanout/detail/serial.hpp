@@ -73,7 +73,8 @@ AnyExecutor erased_strand(AnyExecutor const& ex) {
 }
 
 template <class Executor>
-concept erased_executor = requires(Executor const& ex) { ex.template target<asio::io_context::executor_type>(); };
+concept erased_executor =
+    requires(Executor const& ex) { ex.template target<asio::io_context::executor_type>(); };
 
 /// The type of a strand over `Executor`; a type-erased one stays what it is.
 template <class Executor>

@@ -101,7 +101,7 @@ public:
                 return {nullptr, result(boost::outcome_v2::in_place_type<std::vector<T>>, values())};
             }
             auto outcome = e.failed ? failed_outcome<std::vector<T>>(e.code, e.exception)
-                                      : not_started_outcome<std::vector<T>>();
+                                    : not_started_outcome<std::vector<T>>();
             return {e.source_error, std::move(outcome)};
         } else {
             auto thrown = e.thrown();
@@ -141,7 +141,7 @@ public:
         if constexpr (AsOutcome) {
             using done = std::pair<std::exception_ptr, result>;
             return e.failed ? done(e.source_error, failed_outcome<void>(e.code, e.exception))
-                              : done(e.source_error, result(boost::outcome_v2::in_place_type<void>));
+                            : done(e.source_error, result(boost::outcome_v2::in_place_type<void>));
         } else {
             return e.thrown();
         }
@@ -235,7 +235,8 @@ public:
     template <std::size_t I, class... U>
     void value(std::integral_constant<std::size_t, I>, U&&... v) {
         using T = std::tuple_element_t<I, std::tuple<std::type_identity<Ts>...>>::type;
-        replace(std::get<I>(outcomes_), settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...));
+        replace(std::get<I>(outcomes_),
+                settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...));
     }
 
     template <std::size_t I>
@@ -245,7 +246,9 @@ public:
         replace(std::get<I>(outcomes_), failed_outcome<T>(code, exception));
     }
 
-    std::pair<std::exception_ptr, result> finish(ending&& e) { return {e.source_error, std::move(outcomes_)}; }
+    std::pair<std::exception_ptr, result> finish(ending&& e) {
+        return {e.source_error, std::move(outcomes_)};
+    }
 
 private:
     result outcomes_{not_started_outcome<Ts>()...};

@@ -20,13 +20,15 @@ namespace fanout::detail {
 template <std::ranges::view View, bool Again>
 class range_source {
     using reference = std::ranges::range_reference_t<View>;
-    static constexpr bool lives_in_range = std::ranges::forward_range<View> && std::is_lvalue_reference_v<reference>;
+    static constexpr bool lives_in_range =
+        std::ranges::forward_range<View> && std::is_lvalue_reference_v<reference>;
     using stored = std::conditional_t<std::is_lvalue_reference_v<reference>, std::ranges::range_value_t<View>,
                                       std::remove_cvref_t<reference>>;
 
 public:
     /// What is kept of an input while it runs or sleeps.
-    using item = std::conditional_t<lives_in_range, std::remove_reference_t<reference>*, std::optional<stored>>;
+    using item =
+        std::conditional_t<lives_in_range, std::remove_reference_t<reference>*, std::optional<stored>>;
 
     /// What the factory is called with.
     using input =
@@ -35,7 +37,8 @@ public:
     explicit range_source(View view) : view_(std::move(view)) {}
 
     range_source(range_source&& other) noexcept(std::is_nothrow_move_constructible_v<View>)
-        : view_(std::move(other.view_)) {} // an iterator into the view would not move with it: begin() comes later
+        : view_(std::move(other.view_)) {
+    } // an iterator into the view would not move with it: begin() comes later
 
     void begin() { at_.emplace(std::ranges::begin(view_)); }
 

@@ -70,8 +70,8 @@ concept has_on_finished = requires(O& o, finished_event const& e) { o.on_finishe
 /// threads; they must not throw, block, or call back into the fan-out. An observer given as an lvalue is
 /// borrowed and must outlive the operation, as an rvalue it is moved in.
 template <class O>
-concept observer =
-    detail::has_on_started<O> || detail::has_on_settled<O> || detail::has_on_retry<O> || detail::has_on_finished<O>;
+concept observer = detail::has_on_started<O> || detail::has_on_settled<O> || detail::has_on_retry<O> ||
+                   detail::has_on_finished<O>;
 
 namespace detail {
 

@@ -51,7 +51,8 @@ public:
     /// 10 although the server runs one after another. Where the connection itself is the limit, one permit
     /// per connection, the figure is 1.0 for one connection, and true.
     double effective_parallelism() const noexcept {
-        return wall_.count() > 0 ? static_cast<double>(child_.count()) / static_cast<double>(wall_.count()) : 0.0;
+        return wall_.count() > 0 ? static_cast<double>(child_.count()) / static_cast<double>(wall_.count())
+                                 : 0.0;
     }
 
     void on_started(started_event const& e) noexcept {

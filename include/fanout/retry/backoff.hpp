@@ -24,8 +24,9 @@ concept backoff = std::copyable<B> && requires(B const b, std::uint32_t retry, G
 ///
 /// Source of the formula: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 struct exponential {
-    std::chrono::nanoseconds base = std::chrono::milliseconds(50); ///< the bound of the first sleep, at least 0
-    std::chrono::nanoseconds cap = std::chrono::seconds(20);       ///< no sleep is longer, at least 0
+    std::chrono::nanoseconds base =
+        std::chrono::milliseconds(50);                       ///< the bound of the first sleep, at least 0
+    std::chrono::nanoseconds cap = std::chrono::seconds(20); ///< no sleep is longer, at least 0
 
     /// The bound that the jitter is drawn below: `min(cap, base · 2^retry)`.
     constexpr std::chrono::nanoseconds bound(std::uint32_t retry) const noexcept {

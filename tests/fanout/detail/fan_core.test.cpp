@@ -47,8 +47,9 @@ struct world {
     using core_type = fan_core<int, std::size_t>; // the payload is the index, to see that it comes back
 
     explicit world(setup const& s)
-        : how(&s), core(typename core_type::config{s.limit, s.fail_fast, s.max_attempts,
-                                                    s.with_deadline ? std::optional<int>(3) : std::nullopt}),
+        : how(&s),
+          core(typename core_type::config{s.limit, s.fail_fast, s.max_attempts,
+                                          s.with_deadline ? std::optional<int>(3) : std::nullopt}),
           seen(s.children.size()) {
         pump();
         finish();
@@ -111,7 +112,8 @@ struct world {
         expect(work.attempt <= how->max_attempts, __LINE__);
         c.running = true;
         l = {work, true};
-        auto const running = std::count_if(seen.begin(), seen.end(), [](child const& x) { return x.running; });
+        auto const running =
+            std::count_if(seen.begin(), seen.end(), [](child const& x) { return x.running; });
         expect(static_cast<std::size_t>(running) <= how->limit, __LINE__);
         expect(static_cast<std::size_t>(running) == core.in_flight(), __LINE__);
     }
@@ -289,13 +291,18 @@ struct walk {
             auto const& c = w.seen[i];
             auto const f = w.how->children[i];
             if (!w.stopped) { // all ran, as often as they should
-                expect(c.outcome == (f == fate::fulfilled || (f == fate::rejected_once && c.starts > 1) ? 'f' : 'r'), __LINE__);
+                expect(c.outcome ==
+                           (f == fate::fulfilled || (f == fate::rejected_once && c.starts > 1) ? 'f' : 'r'),
+                       __LINE__);
                 if (!w.how->with_deadline) {
-                    auto const expected = f == fate::fulfilled ? 1 : f == fate::rejected ? w.how->max_attempts : 2;
+                    auto const expected = f == fate::fulfilled  ? 1
+                                          : f == fate::rejected ? w.how->max_attempts
+                                                                : 2;
                     expect(c.starts == (std::min)(expected, w.how->max_attempts), __LINE__);
                 }
             }
-            expect((c.starts > 0) == (c.outcome != '-'), __LINE__); // started: has an outcome; not started: has none
+            expect((c.starts > 0) == (c.outcome != '-'),
+                   __LINE__); // started: has an outcome; not started: has none
         }
     }
 };
@@ -318,7 +325,8 @@ void for_each_children(std::size_t n, F f) {
 
 } // namespace
 
-TEST_CASE("every order of events for up to 4 children ends once, loses nothing, and starts nothing after a stop") {
+TEST_CASE(
+    "every order of events for up to 4 children ends once, loses nothing, and starts nothing after a stop") {
     double orders = 0;
     std::size_t states = 0;
     for (std::size_t n = 0; n <= 4; ++n) {
@@ -347,7 +355,8 @@ TEST_CASE("up to 2 children, each order walked on its own, without telling state
                     walk one_by_one, by_state;
                     one_by_one.remember = false;
                     auto const here = one_by_one.from(world(s), true);
-                    expect(here == by_state.from(world(s), true), __LINE__); // the shortcut of the test above counts right
+                    expect(here == by_state.from(world(s), true),
+                           __LINE__); // the shortcut of the test above counts right
                     orders += here;
                 }
             });
