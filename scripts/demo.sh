@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 scripts/setup.sh demo
 
 build=build/release
-[ -f $build/build.ninja ] || cmake --preset release -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_BENCHMARKS=OFF
+cmake --preset release -DFANOUT_BUILD_EXAMPLES=ON -DFANOUT_BUILD_TESTS=OFF >/dev/null
 cmake --build $build --target video_snapshot
 
 data=$(mktemp -d)
