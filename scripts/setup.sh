@@ -83,6 +83,7 @@ install_packages() {
     done
     [ ${#missing[@]} -eq 0 ] && return
     command -v apt-get >/dev/null || die "no apt-get here; please install by hand: ${missing[*]}"
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || die "needs root or sudo to install ${missing[*]}"
     update_lists
     case " ${missing[*]} " in *" $boost_package "*) offer_boost ;; esac
     say "installs ${missing[*]}"
@@ -91,6 +92,8 @@ install_packages() {
         apt-get install -q -y --no-install-recommends --no-remove "${missing[@]}" >&2 ||
         die "apt-get could not install ${missing[*]} (see above)"
 }
+
+download() { (cd "$work" && apt-get download -q "$1" >&2); }
 
 # The folder appears under its name only when it is complete: an interrupted run leaves nothing half done.
 keep() {
@@ -115,10 +118,13 @@ install_dynamodb_local() {
 # nginx the program without nginx the service: the package is unpacked, not installed.
 install_nginx() {
     [ -n "$(fanout_find_nginx)" ] && return
-    update_lists
-    say "unpacks nginx"
     install_packages libpcre2-8-0 libssl3 zlib1g libcrypt1
-    (cd "$work" && apt-get download -q nginx >&2 && dpkg -x nginx_*.deb nginx) || die "could not fetch nginx"
+    say "unpacks nginx"
+    if ! download nginx; then
+        update_lists
+        download nginx || die "could not fetch nginx"
+    fi
+    dpkg -x "$work"/nginx_*.deb "$work/nginx"
     keep "$work/nginx" "$fanout_nginx"
 }
 
