@@ -93,7 +93,7 @@ install_packages() {
         die "apt-get could not install ${missing[*]} (see above)"
 }
 
-download() { (cd "$work" && apt-get download -q "$1" >&2); }
+download() { (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$1" >&2); }
 
 # The folder appears under its name only when it is complete: an interrupted run leaves nothing half done.
 keep() {
