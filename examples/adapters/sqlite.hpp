@@ -112,12 +112,9 @@ private:
 
 class sqlite_connection {
 public:
-    enum class mode { existing, create };
-
-    // Opens the file, and waits up to `patience` for another process's lock in each statement.
-    sqlite_connection(std::string const& path, mode how, std::chrono::milliseconds patience) {
-        int const flags =
-            SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (how == mode::create ? SQLITE_OPEN_CREATE : 0);
+    // Opens the file, which is made if it is not there, and waits up to `patience` for another process's lock in each statement.
+    sqlite_connection(std::string const& path, std::chrono::milliseconds patience) {
+        int const flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
         int const result = sqlite3_open_v2(path.c_str(), &db_, flags, nullptr);
         if (result != SQLITE_OK) {
             auto const error = sqlite_error(result, db_);

@@ -54,51 +54,48 @@ void fill(sqlite_connection& db, std::uint64_t videos) {
     }
 }
 
-void create(sqlite_connection& db, std::uint64_t videos) {
+std::int64_t read_number(sqlite_connection& db, std::string_view sql) {
+    auto rows = db.prepare(sql);
+    rows.step();
+    return rows.integer(0);
+}
+
+bool is_ours(sqlite_connection& db) { return read_number(db, "PRAGMA application_id") == file_mark; }
+
+// All of it in one transaction, so that a file is whole or empty, and of two programs that start on one new file
+// only one fills it. False: the other did.
+bool create(sqlite_connection& db, std::uint64_t videos) {
     configure(db);
     adapters::sqlite_transaction all(db);
-    db.run("PRAGMA application_id = " + std::to_string(file_mark));
+    if (is_ours(db))
+        return false;
     db.run("CREATE TABLE VIDEO (VIDEO_ID TEXT PRIMARY KEY, VIEW INTEGER)");
     // Not unique on purpose: that a day is there once is what the guarded write is for.
     db.run("CREATE TABLE HISTORY (ID TEXT NOT NULL, DATE TEXT NOT NULL, VIEW_COUNT INTEGER)");
     db.run("CREATE INDEX HISTORY_OF_DAY ON HISTORY (DATE, ID)");
     fill(db, videos);
+    db.run("PRAGMA application_id = " + std::to_string(file_mark));
     all.commit();
-}
-
-std::unique_ptr<sqlite_connection> open_existing(embedded_arguments const& a) {
-    auto db = std::make_unique<sqlite_connection>(a.file, sqlite_connection::mode::existing, patience);
-    auto mark = db->prepare("PRAGMA application_id");
-    if (!mark.step() || mark.integer(0) != file_mark)
-        throw std::runtime_error("it is a database, but none of this program's; name another file");
-    configure(*db);
-    if (a.videos) {
-        auto count = db->prepare("SELECT count(*) FROM VIDEO");
-        count.step();
-        if (static_cast<std::uint64_t>(count.integer(0)) != *a.videos)
-            throw std::runtime_error(
-                "it holds " + std::to_string(count.integer(0)) +
-                " videos already, and --videos is for a new file; leave --videos out, or name "
-                "another file");
-    }
-    return db;
+    return true;
 }
 
 std::unique_ptr<sqlite_connection> open(embedded_arguments const& a) {
     if (std::filesystem::exists(a.file) && !std::filesystem::is_regular_file(a.file))
         throw std::runtime_error("it is no file");
-    if (std::filesystem::exists(a.file) && std::filesystem::file_size(a.file) != 0)
-        return open_existing(a);
-    auto db = std::make_unique<sqlite_connection>(a.file, sqlite_connection::mode::create, patience);
-    try {
-        create(*db, a.videos.value_or(1000));
-    } catch (...) {
-        db.reset();
-        std::error_code ignored;
-        for (auto const* suffix : {"", "-wal", "-shm"})
-            std::filesystem::remove(a.file + suffix, ignored);
-        throw;
+    auto db = std::make_unique<sqlite_connection>(a.file, patience);
+    if (!is_ours(*db)) {
+        if (read_number(*db, "SELECT count(*) FROM sqlite_master") != 0 && !is_ours(*db))
+            throw std::runtime_error("it is a database, but none of this program's; name another file");
+        if (create(*db, a.videos.value_or(1000)))
+            return db;
     }
+    configure(*db);
+    auto const count = read_number(*db, "SELECT count(*) FROM VIDEO");
+    if (a.videos && static_cast<std::uint64_t>(count) != *a.videos)
+        throw std::runtime_error(
+            "it holds " + std::to_string(count) +
+            " videos already, and --videos is for a new file; leave --videos out, or name "
+            "another file");
     return db;
 }
 

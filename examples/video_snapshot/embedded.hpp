@@ -20,7 +20,7 @@ namespace snapshot {
 class embedded_store final : public video_source, public snapshot_target {
 public:
     // Opens the file, or makes it with a table VIDEO. Throws system_error or runtime_error: it is no such file, it is
-    // locked, the disk is full …; a file that could not be made whole is removed again.
+    // locked, the disk is full …; a file that could not be made whole stays empty, and a later run makes it.
     embedded_store(embedded_arguments const& arguments, std::string day);
 
     boost::asio::awaitable<std::vector<video>> videos() override;

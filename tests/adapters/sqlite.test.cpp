@@ -11,9 +11,12 @@
 #include <doctest/doctest.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <thread>
+#include <vector>
 
 namespace {
 
@@ -50,8 +53,6 @@ int sqlite_error_of(auto run) {
     return SQLITE_OK;
 }
 
-constexpr auto create = sqlite_connection::mode::create;
-constexpr auto existing = sqlite_connection::mode::existing;
 constexpr std::chrono::milliseconds no_patience(0);
 
 snapshot::embedded_arguments at(std::string file, std::uint64_t videos) {
@@ -66,7 +67,7 @@ snapshot::embedded_arguments at(std::string file, std::uint64_t videos) {
 
 TEST_CASE("values come back as they were bound") {
     folder const dir;
-    sqlite_connection db(dir.file("a.db"), create, no_patience);
+    sqlite_connection db(dir.file("a.db"), no_patience);
     db.run("CREATE TABLE t (id TEXT, n INTEGER)");
     auto insert = db.prepare("INSERT INTO t VALUES (?1, ?2)");
     std::string const odd = "it's \"x\"; DROP TABLE t; -- 고양이";
@@ -84,7 +85,7 @@ TEST_CASE("values come back as they were bound") {
 
 TEST_CASE("a transaction that is not committed leaves nothing") {
     folder const dir;
-    sqlite_connection db(dir.file("a.db"), create, no_patience);
+    sqlite_connection db(dir.file("a.db"), no_patience);
     db.run("CREATE TABLE t (n INTEGER)");
     {
         sqlite_transaction const transaction(db);
@@ -96,21 +97,21 @@ TEST_CASE("a transaction that is not committed leaves nothing") {
 
 TEST_CASE("SQLite's errors are codes of its category") {
     folder const dir;
-    CHECK(sqlite_error_of([&] { sqlite_connection(dir.file("none.db"), existing, no_patience); }) ==
+    CHECK(sqlite_error_of([&] { sqlite_connection(dir.file("no/such/folder.db"), no_patience); }) ==
           SQLITE_CANTOPEN);
-    sqlite_connection db(dir.file("a.db"), create, no_patience);
+    sqlite_connection db(dir.file("a.db"), no_patience);
     CHECK(sqlite_error_of([&] { db.run("SELECT * FROM nowhere"); }) == SQLITE_ERROR);
     std::ofstream(dir.file("text.db"))
         << "dear diary, this is no database at all, not even a bit of one, see ......................";
-    sqlite_connection text(dir.file("text.db"), existing, no_patience);
+    sqlite_connection text(dir.file("text.db"), no_patience);
     CHECK(sqlite_error_of([&] { text.run("SELECT * FROM sqlite_master"); }) == SQLITE_NOTADB);
 }
 
 TEST_CASE("another's lock is 'busy', and worth a retry") {
     folder const dir;
-    sqlite_connection db(dir.file("a.db"), create, no_patience);
+    sqlite_connection db(dir.file("a.db"), no_patience);
     db.run("CREATE TABLE t (n INTEGER)");
-    sqlite_connection other(dir.file("a.db"), existing, no_patience);
+    sqlite_connection other(dir.file("a.db"), no_patience);
     sqlite_transaction const holds_the_lock(other);
     CHECK(sqlite_error_of([&] { db.run("INSERT INTO t VALUES (1)"); }) == SQLITE_BUSY);
     CHECK(snapshot::is_worth_a_retry({SQLITE_BUSY, sqlite_category()}));
@@ -118,7 +119,7 @@ TEST_CASE("another's lock is 'busy', and worth a retry") {
 
 TEST_CASE("a full disk is an error that no retry mends, and the statement can run again") {
     folder const dir;
-    sqlite_connection db(dir.file("a.db"), create, no_patience);
+    sqlite_connection db(dir.file("a.db"), no_patience);
     db.run("CREATE TABLE t (x TEXT)");
     db.run("PRAGMA max_page_count = 4"); // SQLite's own way to be full
     auto insert = db.prepare("INSERT INTO t VALUES (?1)");
@@ -149,7 +150,7 @@ TEST_CASE("the store counts what was doubled by others") {
     {
         snapshot::embedded_store const store(at(dir.file("a.db"), 1), "2026-11-22");
     }
-    sqlite_connection db(dir.file("a.db"), existing, no_patience);
+    sqlite_connection db(dir.file("a.db"), no_patience);
     for (int i = 0; i < 2; ++i)
         db.run("INSERT INTO HISTORY VALUES ('video-000000', '2026-11-22', 7)");
     snapshot::embedded_store store(at(dir.file("a.db"), 1), "2026-11-22");
@@ -166,10 +167,36 @@ TEST_CASE("a throttled write throws, and leaves no trace") {
     CHECK(await(store.entries()).empty());
 }
 
+TEST_CASE("an empty file, and an empty database, become a store") {
+    folder const dir;
+    std::ofstream(dir.file("a.db")).close();
+    CHECK(await(snapshot::embedded_store(at(dir.file("a.db"), 3), "2026-11-22").videos()).size() == 3);
+    {
+        sqlite_connection db(dir.file("b.db"), no_patience); // as one whose making was cut off
+        db.run("PRAGMA journal_mode = WAL");
+    }
+    CHECK(await(snapshot::embedded_store(at(dir.file("b.db"), 3), "2026-11-22").videos()).size() == 3);
+}
+
+TEST_CASE("two that begin on one new file share what the first made") {
+    folder const dir;
+    std::vector<std::thread> threads;
+    std::atomic<int> opened{0};
+    for (int i = 0; i < 4; ++i)
+        threads.emplace_back([&] {
+            snapshot::embedded_store const store(at(dir.file("a.db"), 50), "2026-11-22");
+            ++opened;
+        });
+    for (auto& t : threads)
+        t.join();
+    CHECK(opened == 4);
+    CHECK(await(snapshot::embedded_store(at(dir.file("a.db"), 50), "2026-11-22").videos()).size() == 50);
+}
+
 TEST_CASE("a file that is not the store's is left as it is") {
     folder const dir;
     {
-        sqlite_connection db(dir.file("other.db"), create, no_patience);
+        sqlite_connection db(dir.file("other.db"), no_patience);
         db.run("CREATE TABLE t (n INTEGER)");
     }
     CHECK_THROWS_AS(snapshot::embedded_store(at(dir.file("other.db"), 1), "2026-11-22"), std::runtime_error);
@@ -179,6 +206,6 @@ TEST_CASE("a file that is not the store's is left as it is") {
         snapshot::embedded_store const store(at(dir.file("a.db"), 3), "2026-11-22");
     }
     CHECK_THROWS_AS(snapshot::embedded_store(at(dir.file("a.db"), 4), "2026-11-22"), std::runtime_error);
-    sqlite_connection db(dir.file("other.db"), existing, no_patience);
+    sqlite_connection db(dir.file("other.db"), no_patience);
     CHECK(sqlite_error_of([&] { db.run("SELECT * FROM VIDEO"); }) == SQLITE_ERROR);
 }
