@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Drives the lanes of a fan-out: opens them while there is work and a permit, starts children, takes what they end with.
+
+#include <fanout/concepts.hpp>
+#include <fanout/detail/bookkeeping.hpp>
+#include <fanout/detail/counted_ref.hpp>
+#include <fanout/detail/job.hpp>
+#include <fanout/detail/lane.hpp>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// The part of `FanOut` between its bookkeeping and its entries.
+template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
+class lane_driver : public bookkeeping<FanOut, Job, Executor, Allocator, Threaded> {
+    using base = bookkeeping<FanOut, Job, Executor, Allocator, Threaded>;
+
+public:
+    using executor_type = Executor;
+    using ref = counted_ref<FanOut>;
+    using typename base::guard;
+    using typename base::lane_type;
+
+    /// A lane goes from child to child only where all children are of one type.
+    static constexpr bool reuses_lanes = Job::homogeneous;
+
+    // ---- what lanes call
+
+    bool cancellable() const noexcept { return cancellable_; }
+
+    Executor const& executor_of(lane_type const& l) const noexcept {
+        if constexpr (Threaded) {
+            return *l.executor;
+        } else {
+            return executor_;
+        }
+    }
+
+    template <class Which>
+    decltype(auto) make(lane_type& l, Which which) {
+        return job_.make(l.item, which);
+    }
+
+    /// A child was fulfilled without a value.
+    template <class Which>
+    void fulfilled(lane_type& l, Which which) {
+        guard lock(mutex_);
+        job_.value(which, l.work.index);
+        this->note_fulfilled(l);
+    }
+
+    /// A child yielded a value, which may be an Outcome that holds an error.
+    template <class Which, class V>
+    void settled(lane_type& l, Which which, V&& v) {
+        using shape = unwrapped<std::remove_cvref_t<V>>;
+        if constexpr (!shape::is_outcome) {
+            guard lock(mutex_);
+            job_.value(which, l.work.index, std::forward<V>(v));
+            this->note_fulfilled(l);
+        } else {
+            if (!v.has_value()) {
+                auto [code, exception] = failure_of(v);
+                rejected(l, which, code, std::move(exception));
+            } else if constexpr (std::is_void_v<typename shape::type>) {
+                fulfilled(l, which);
+            } else {
+                guard lock(mutex_);
+                job_.value(which, l.work.index, value_of(std::forward<V>(v)));
+                this->note_fulfilled(l);
+            }
+        }
+    }
+
+    /// A child threw, or ended with an error.
+    template <class Which>
+    void rejected(lane_type& l, Which which, error_code code, std::exception_ptr exception) noexcept {
+        self_pointer()->hold();
+        {
+            guard lock(mutex_);
+            this->reject(l, which, code, std::move(exception));
+        }
+        FanOut::leave(ref(self_pointer()));
+    }
+
+    template <class Which>
+    void rejected(lane_type& l, Which which, std::exception_ptr exception) noexcept {
+        error_code code;
+        try {
+            std::rethrow_exception(exception);
+        } catch (...) {
+            code = current_error_code();
+        }
+        rejected(l, which, code, std::move(exception));
+    }
+
+    /// The lane's child has settled: what next? False: the lane ends.
+    bool next(lane_type& l) {
+        guard lock(mutex_);
+        return take_work(l);
+    }
+
+    /// A lane goes through the event loop before its next child. Until it is back no further lane is opened, or
+    /// children that complete synchronously would keep on opening lanes and starve everyone else.
+    void yields() {
+        guard lock(mutex_);
+        ++yielding_;
+    }
+    void is_back(lane_type& l) {
+        guard lock(mutex_);
+        if (--yielding_ == 0 && std::exchange(stalled_, false)) {
+            boost::asio::post(executor_of(l), [self = ref(self_pointer())]() mutable {
+                FanOut::enter(std::move(self), [](FanOut& f) { f.pump(); });
+            });
+        }
+    }
+
+    /// A coroutine lane has ended.
+    static void lane_ended(ref self, lane_type& l) {
+        FanOut::enter(std::move(self), [&l](FanOut& f) { f.end_lane(l); });
+    }
+
+    /// An operation on a handler lane has ended, its outcome is noted.
+    template <class Which>
+    static void operation_ended(ref self, lane_type& l, Which which) {
+        if (self->emitting_ == &l) { // its cancellation handler is still on the stack
+            auto const ex = self->executor_of(l);
+            boost::asio::post(ex, [self = std::move(self), &l, which]() mutable {
+                operation_ended(std::move(self), l, which);
+            });
+            return;
+        }
+        FanOut::enter(std::move(self), [&l, which](FanOut& f) { f.go_on(l, which); });
+    }
+
+protected:
+    using base::core_;
+    using base::fail_source;
+    using base::job_;
+    using base::lanes_;
+    using base::mutex_;
+    using base::note_started;
+    using base::stalled_;
+    using base::take_permit;
+    using base::take_work;
+    using base::yielding_;
+
+    lane_driver(Job&& job, Allocator const& allocator, Executor const& ex)
+        : base(std::move(job), allocator), executor_(ex) {}
+
+    FanOut* self_pointer() noexcept { return static_cast<FanOut*>(this); }
+
+    /// Opens lanes while there is work for them.
+    void pump() {
+        for (;;) {
+            lane_type* l = nullptr;
+            {
+                guard lock(mutex_);
+                if (!core_.wants_lane()) {
+                    return;
+                }
+                if (yielding_ > 0) {
+                    stalled_ = true;
+                    return;
+                }
+                try {
+                    l = &lanes_.open();
+                    if constexpr (Threaded) {
+                        l->executor.emplace(job_.lane_executor());
+                    }
+                } catch (...) {
+                    fail_source();
+                    return;
+                }
+                core_.lane_opened();
+                if (!take_permit(*l)) {
+                    close_locked(*l);
+                    continue;
+                }
+                if constexpr (!Threaded) {
+                    note_started(*l);
+                }
+            }
+            if constexpr (Threaded) {
+                boost::asio::post(executor_of(*l), [self = ref(self_pointer()), l]() mutable {
+                    FanOut::enter(std::move(self), [l](FanOut& f) { f.start_late(*l); });
+                });
+            } else {
+                start(*l);
+            }
+        }
+    }
+
+    /// Starts the lane's attempt on the lane's own strand, unless the fan-out was stopped on the way there.
+    void start_late(lane_type& l) {
+        {
+            guard lock(mutex_);
+            if (core_.stopped() == stop_cause::none) {
+                note_started(l);
+            } else {
+                core_.skipped(l.work);
+            }
+        }
+        if (l.running) {
+            start(l);
+        } else {
+            end_lane(l);
+        }
+    }
+
+    /// Starts the lane's attempt.
+    void start(lane_type& l) {
+        job_.visit(l.work.index, [&](auto which) {
+            using made = std::remove_cvref_t<decltype(make(l, which))>;
+            if constexpr (is_awaitable<made>) {
+                spawn<typename made::executor_type>(l, which);
+            } else {
+                go_on_with(l, which);
+            }
+        });
+    }
+
+    template <class AwaitableExecutor, class Which>
+    void spawn(lane_type& l, Which which) {
+        static_assert(
+            std::is_convertible_v<Executor, AwaitableExecutor>,
+            "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
+        try {
+            boost::asio::co_spawn(AwaitableExecutor(executor_of(l)),
+                                  run_lane<AwaitableExecutor>(*self_pointer(), l, which),
+                                  lane_end<FanOut>(ref(self_pointer()), l));
+        } catch (...) {
+            rejected(l, which, current_error_code(), std::current_exception());
+            end_lane(l);
+            if constexpr (Threaded) {
+                pump(); // else whoever started it goes on to
+            }
+        }
+    }
+
+    /// Runs operations on a handler lane until one does not end within its own initiation.
+    template <class Which>
+    void go_on_with(lane_type& l, Which which) {
+        for (;;) {
+            l.initiating = true;
+            l.ended_in_initiation = false;
+            try {
+                auto operation = make(l, which);
+                using signature = boost::asio::completion_signature_of_t<decltype(operation)>;
+                std::move(operation)(operation_end<FanOut, Which, signature>(ref(self_pointer()), l));
+            } catch (...) {
+                rejected(l, which, current_error_code(), std::current_exception());
+                l.ended_in_initiation = true;
+            }
+            l.initiating = false;
+            if (!l.ended_in_initiation) {
+                return;
+            }
+            if (reuses_lanes && ++l.in_a_row >= children_per_turn) {
+                l.in_a_row = 0;
+                yields();
+                boost::asio::post(executor_of(l), [self = ref(self_pointer()), &l, which]() mutable {
+                    self->is_back(l);
+                    FanOut::enter(std::move(self), [&l, which](FanOut& f) { f.go_on(l, which); });
+                });
+                return;
+            }
+            if (!reuses_lanes || !next(l)) {
+                return end_lane(l);
+            }
+        }
+    }
+
+    template <class Which>
+    void go_on(lane_type& l, Which which) {
+        if (reuses_lanes && next(l)) {
+            go_on_with(l, which);
+        } else {
+            end_lane(l);
+        }
+    }
+
+    void end_lane(lane_type& l) {
+        {
+            guard lock(mutex_);
+            close_locked(l);
+        }
+        if constexpr (!reuses_lanes) {
+            pump(); // its permit is free, and only a new lane can take it
+        }
+    }
+
+    void close_locked(lane_type& l) {
+        lanes_.close(l);
+        core_.lane_ended();
+        if (emitting_ == &l) {
+            closed_while_emitting_ = true;
+        } else {
+            lanes_.recycle(l);
+        }
+    }
+
+    Executor executor_;
+    lane_type* emitting_ = nullptr; ///< its cancellation is being emitted
+    bool closed_while_emitting_ = false;
+    bool cancellable_ = false;
+};
+
+} // namespace fanout::detail
