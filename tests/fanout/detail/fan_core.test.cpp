@@ -42,6 +42,8 @@ void expect(bool holds, int line) {
     }
 }
 
+constexpr int the_deadline = 3; // where there is one
+
 /// A shell without Asio around a core, and what it has seen. Copied at each fork of the walk.
 struct world {
     using core_type = fan_core<int, std::size_t>; // the payload is the index, to see that it comes back
@@ -49,7 +51,7 @@ struct world {
     explicit world(setup const& s)
         : how(&s),
           core(typename core_type::config{s.limit, s.fail_fast, s.max_attempts,
-                                          s.with_deadline ? std::optional<int>(3) : std::nullopt}),
+                                          s.with_deadline ? std::optional<int>(the_deadline) : std::nullopt}),
           seen(s.children.size()) {
         pump();
         finish();
@@ -165,7 +167,7 @@ struct world {
             case verdict::retry:
                 expect(!(stopped), __LINE__);
                 c.asleep = core.sleep(l.work, now + delay, std::size_t(l.work.index));
-                expect((c.asleep || how->with_deadline), __LINE__);
+                expect(c.asleep == (!how->with_deadline || now + delay < the_deadline), __LINE__);
                 break;
             }
         }
