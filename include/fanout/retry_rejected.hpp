@@ -6,15 +6,40 @@
 #include <fanout/detail/make_operation.hpp>
 #include <fanout/retry/policy.hpp>
 
+#include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <random>
+#include <ranges>
 #include <stdexcept>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace fanout {
+namespace detail {
+
+template <class T>
+void note_failure(std::vector<failure>& to, std::size_t index, std::uint32_t attempts, settled<T> const& o) {
+    if (!o.has_value()) {
+        to.push_back({index, attempts, o.has_error() ? o.error() : make_error_code(errc::exception),
+                      o.has_exception() ? o.exception() : nullptr});
+    }
+}
+
+template <class T>
+value_or_monostate<T> take_value(settled<T>& o) {
+    if constexpr (std::is_void_v<T>) {
+        return {};
+    } else {
+        return std::move(o).assume_value();
+    }
+}
+
+} // namespace detail
 
 /// What `retry_rejected` completes with.
 template <class T>
@@ -73,16 +98,45 @@ private:
     void require_values() const {
         std::vector<failure> failures;
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
-            auto const& o = outcomes[i];
-            if (!o.has_value()) {
-                failures.push_back({i, attempts[i],
-                                    o.has_error() ? o.error() : make_error_code(errc::exception),
-                                    o.has_exception() ? o.exception() : nullptr});
-            }
+            detail::note_failure(failures, i, attempts[i], outcomes[i]);
         }
         if (!failures.empty()) {
             throw rejected_error(std::move(failures), outcomes.size());
         }
+    }
+};
+
+/// What `retry_rejected(f, g, …)` completes with.
+template <class... Ts>
+class retried_children {
+public:
+    std::tuple<settled<Ts>...> outcomes;                 ///< the last outcome of each
+    std::array<std::uint32_t, sizeof...(Ts)> attempts{}; ///< how often each was run; 0: never started
+
+    /// Attempts that were not a child's first.
+    std::size_t retries() const noexcept {
+        std::size_t n = 0;
+        for (auto const a : attempts) {
+            n += a > 1 ? a - 1 : 0;
+        }
+        return n;
+    }
+
+    /// The values, in the order of the arguments; `std::monostate` for void.
+    ///
+    /// @throws rejected_error where any has none: it lists every one of these.
+    std::tuple<detail::value_or_monostate<Ts>...> values() && {
+        return std::apply(
+            [this](auto&... o) {
+                std::vector<failure> failures;
+                std::size_t i = 0;
+                ((detail::note_failure(failures, i, attempts[i], o), ++i), ...);
+                if (!failures.empty()) {
+                    throw rejected_error(std::move(failures), sizeof...(Ts));
+                }
+                return std::tuple<detail::value_or_monostate<Ts>...>(detail::take_value(o)...);
+            },
+            outcomes);
     }
 };
 
@@ -129,6 +183,33 @@ private:
 
 template <class T, bool>
 using retried_range_sink = retried_sink<T>;
+
+template <bool, class... Ts>
+class retried_children_sink : public tuple_settled_sink<Ts...> {
+    using base = tuple_settled_sink<Ts...>;
+
+public:
+    using result = retried_children<Ts...>;
+
+    template <std::size_t I, class... U>
+    void value(std::integral_constant<std::size_t, I> which, U&&... v) {
+        base::value(which, std::forward<U>(v)...);
+        ++attempts_[I];
+    }
+    template <std::size_t I>
+    void error(std::integral_constant<std::size_t, I> which, error_code const& code,
+               std::exception_ptr const& e) noexcept {
+        base::error(which, code, e);
+        ++attempts_[I];
+    }
+
+    std::pair<std::exception_ptr, result> finish(ending&& e) {
+        return {e.source_error, result{std::move(this->outcomes_), attempts_}};
+    }
+
+private:
+    std::array<std::uint32_t, sizeof...(Ts)> attempts_{};
+};
 
 /// Without `retry_if`, whatever was rejected is worth another attempt.
 struct retry_always {
@@ -207,32 +288,53 @@ auto make_retry_rules(As&&... as) {
 ///     std::cout << r.retries() << " retries, " << r.failed() << " failed for good\n";
 ///     std::move(r).values(); // throws a rejected_error that lists every index that failed
 ///
-/// What is run again is the factory: an awaitable that was awaited is spent, so there is no form that takes
-/// awaitables. A sleeping input holds neither permit nor lane; all of them wait for one timer.
+/// @param first,rest What to run, in one of three forms. What is run again is always a factory, called anew for each
+///   attempt: an awaitable that was awaited is spent.
+///   - `inputs, factory`: an input range, borrowed as an lvalue, moved in as an rvalue, and a callable that makes a child
+///     of each element. It gets an element that the range makes on the fly by const reference, since it may be needed again.
+///   - callables without parameters that make a child each, of any types.
+///   - a range of such callables.
 ///
-/// @param inputs An input range; borrowed as an lvalue, moved in as an rvalue. The factory gets an element that the
-///   range makes on the fly by const reference, since it may be needed again.
-/// @param factory Makes the child of an input; called anew for each attempt.
-/// @param rest A `retry_policy` (4 attempts with exponential backoff by default), and as for `when_all`; and
-///   `retry_if(f)`, `jitter_from(generator)`. `options::attempt_timeout` is for each attempt, `options::deadline`
-///   covers all attempts and sleeps: an input whose sleep would pass it ends at once with its last error.
-/// @returns A lazy operation that completes with `retried<T>`.
+///   Then a `retry_policy` (4 attempts with exponential backoff by default), and as for `when_all`; and `retry_if(f)`,
+///   `jitter_from(generator)`. `options::attempt_timeout` is for each attempt; `options::deadline` covers all attempts and
+///   sleeps: an input whose sleep would pass it ends at once with its last error.
+/// @returns A lazy operation that completes with `retried<T>`, or with `retried_children<Ts…>` for the second form.
 /// @par Errors
 ///   None for a child, see `retried::values()`. Never run again: what the caller cancelled, and what `retry_if` refuses.
 /// @par Per-operation cancellation
 ///   As for `when_all_settled`; an input that sleeps ends with its last error.
 /// @par Complexity
-///   As for `when_all_settled`, and per sleeping input a heap entry of some 40 bytes.
-template <class Inputs, class Factory, class... Rest>
-[[nodiscard]] auto retry_rejected(Inputs&& inputs, Factory&& factory, Rest&&... rest) {
-    static_assert(
-        std::ranges::input_range<Inputs> && !detail::range_of_children<Inputs>,
-        "fanout: retry_rejected takes a range of inputs and a factory: an awaitable that was awaited is "
-        "spent, so only a factory can make another attempt");
-    detail::check_arguments<true, Rest...>();
-    return detail::make_range_operation<detail::retried_range_sink, false>(
-        std::forward<Inputs>(inputs), std::forward<Factory>(factory),
-        detail::make_retry_rules(std::forward<Rest>(rest)...), std::forward<Rest>(rest)...);
+///   As for `when_all_settled`. A sleeping input holds neither permit nor lane, only a heap entry of some 40 bytes; all of
+///   them wait for one timer.
+template <class First, class... Rest>
+[[nodiscard]] auto retry_rejected(First&& first, Rest&&... rest) {
+    if constexpr (detail::range_of_children<First>) {
+        static_assert(!detail::range_of_children<First>,
+                      "fanout: retry_rejected takes a range of inputs and a factory, or of callables: an "
+                      "awaitable that was "
+                      "awaited is spent, so only a factory can make another attempt");
+    } else if constexpr (detail::range_of_factories<First>) {
+        return detail::make_range_operation<detail::retried_range_sink, false>(
+            std::forward<First>(first), detail::call_factory{},
+            detail::make_retry_rules(std::forward<Rest>(rest)...), std::forward<Rest>(rest)...);
+    } else if constexpr (std::ranges::input_range<First>) {
+        static_assert(sizeof...(Rest) > 0,
+                      "fanout: a range of inputs needs a factory that makes a child of each");
+        return [&]<class Factory, class... As>(Factory&& factory, As&&... as) {
+            return detail::make_range_operation<detail::retried_range_sink, false>(
+                std::forward<First>(first), std::forward<Factory>(factory),
+                detail::make_retry_rules(std::forward<As>(as)...), std::forward<As>(as)...);
+        }(std::forward<Rest>(rest)...);
+    } else {
+        constexpr auto n = detail::count_children<First, Rest...>();
+        static_assert(n > 0, "fanout: nothing to run: give a range of inputs and a factory, or factories");
+        return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+            auto all = std::forward_as_tuple(std::forward<First>(first), std::forward<Rest>(rest)...);
+            return detail::make_tuple_operation<detail::retried_children_sink, false>(
+                detail::make_retry_rules(std::get<n + Is>(std::move(all))...), std::make_index_sequence<n>(),
+                std::index_sequence<Is...>(), std::tuple<First&&, Rest&&...>(std::move(all)));
+        }(std::make_index_sequence<1 + sizeof...(Rest) - n>());
+    }
 }
 
 } // namespace fanout

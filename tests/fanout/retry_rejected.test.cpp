@@ -7,6 +7,8 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -298,4 +300,67 @@ TEST_CASE("the message stays readable at 10,000 failures") {
     CHECK(what.find("10000 of 20000 inputs failed") == 0);
     CHECK(what.find("and 9990 more") != std::string::npos);
     CHECK(e.failures().size() == 10000);
+}
+
+TEST_CASE("children of different types: factories, side by side") {
+    asio::io_context ctx(1);
+    backend b;
+    b.failures_left = {{1, 1}};
+    int turns = 0;
+    auto number = [&b] { return b.call(1); };
+    auto nothing = [&turns]() -> asio::awaitable<void> {
+        ++turns;
+        co_await turn();
+    };
+    auto operation = [] {
+        return make_operation<void(error_code, std::string)>(
+            [](auto h) { std::move(h)(error_code(), std::string("text")); });
+    };
+    auto r = launch(
+        ctx, fanout::retry_rejected(number, nothing, operation, three_attempts, times{}, fanout::limit(1)));
+    poll(ctx);
+    manual_clock::advance(1s, ctx);
+    REQUIRE(r->done);
+    CHECK(r->value->attempts == std::array<std::uint32_t, 3>{2, 1, 1});
+    CHECK(r->value->retries() == 1);
+    CHECK(turns == 1);
+    auto const [ten, none, text] = std::move(*r->value).values();
+    CHECK(ten == 10);
+    CHECK(text == "text");
+}
+
+TEST_CASE("children of different types: values() lists those that failed for good") {
+    asio::io_context ctx(1);
+    backend b;
+    b.failures_left = {{1, 9}};
+    auto r = launch(ctx, fanout::retry_rejected([&b] { return b.call(0); }, [&b] { return b.call(1); },
+                                                three_attempts, times{}));
+    poll(ctx);
+    for (int i = 0; i < 3; ++i) {
+        manual_clock::advance(1s, ctx);
+    }
+    REQUIRE(r->done);
+    CHECK(b.calls[0] == 1);
+    CHECK(b.calls[1] == 3);
+    try {
+        (void)std::move(*r->value).values();
+        FAIL("values() must throw");
+    } catch (fanout::rejected_error const& e) {
+        REQUIRE(e.failures().size() == 1);
+        CHECK(e.failures()[0].index == 1);
+        CHECK(e.failures()[0].attempts == 3);
+    }
+}
+
+TEST_CASE("a range of factories") {
+    asio::io_context ctx(1);
+    backend b;
+    b.failures_left = {{1, 1}};
+    std::vector<std::function<asio::awaitable<int>()>> factories{[&b] { return b.call(0); },
+                                                                 [&b] { return b.call(1); }};
+    auto r = launch(ctx, fanout::retry_rejected(factories, three_attempts, times{}));
+    poll(ctx);
+    manual_clock::advance(1s, ctx);
+    REQUIRE(r->done);
+    CHECK(std::move(*r->value).values() == std::vector<int>{0, 10});
 }

@@ -67,7 +67,7 @@ public:
                     return result_type(std::current_exception(),
                                        value(boost::outcome_v2::in_place_type<error_code>, errc::exception));
                 } else {
-                    throw; // a tuple of outcomes, which is merely moved
+                    throw; // outcomes of single children, which are merely moved
                 }
             }
         }

@@ -105,6 +105,18 @@ struct no_retry {
     static constexpr bool retries = false;
 };
 
+template <class Core, bool FailFast, class Retry>
+auto core_config(std::size_t window, auto deadline, [[maybe_unused]] Retry const& retry) {
+    typename Core::config c;
+    c.window = window;
+    c.fail_fast = FailFast;
+    c.deadline = deadline;
+    if constexpr (Retry::retries) {
+        c.max_attempts = retry.max_attempts();
+    }
+    return c;
+}
+
 /// A range of inputs and a factory that makes children of one type.
 template <class Source, class Factory, class Sink, bool FailFast, class Retry, class Settings>
 class range_job : public job_base<Settings> {
@@ -126,14 +138,8 @@ public:
           retry_(std::move(retry)) {}
 
     auto config(std::optional<typename base::time_point> deadline) const {
-        typename fan_core<typename base::time_point, item>::config c;
-        c.window = this->settings_.window;
-        c.fail_fast = FailFast;
-        c.deadline = deadline;
-        if constexpr (retries) {
-            c.max_attempts = retry_.max_attempts();
-        }
-        return c;
+        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.window,
+                                                                                deadline, retry_);
     }
 
     void begin() {
@@ -182,44 +188,55 @@ private:
     [[no_unique_address]] Retry retry_;
 };
 
+/// What a fixed number of children is made from: the children themselves, or, to be run again, their factories.
+template <bool Retries, class Part>
+struct part_child {
+    using type = Part;
+};
+template <class Part>
+struct part_child<true, Part> {
+    using type = std::invoke_result_t<Part&>;
+};
+
 /// A fixed number of children, each of its own type.
-template <class Sink, bool FailFast, class Settings, class... Children>
+template <class Sink, bool FailFast, class Retry, class Settings, class... Parts>
 class tuple_job : public job_base<Settings> {
     using base = job_base<Settings>;
 
 public:
     struct item {};
-    using child_types = std::tuple<Children...>;
+    using child_types = std::tuple<typename part_child<Retry::retries, Parts>::type...>;
     static constexpr bool homogeneous = false;
     static constexpr bool fail_fast = FailFast;
-    static constexpr bool retries = false;
+    static constexpr bool retries = Retry::retries;
 
-    tuple_job(Settings&& settings, std::tuple<Children...>&& children)
-        : base(std::move(settings)), children_(std::move(children)) {}
+    tuple_job(Retry&& retry, Settings&& settings, std::tuple<Parts...>&& parts)
+        : base(std::move(settings)), parts_(std::move(parts)), retry_(std::move(retry)) {}
 
     auto config(std::optional<typename base::time_point> deadline) const {
-        typename fan_core<typename base::time_point, item>::config c;
-        c.window = this->settings_.window;
-        c.fail_fast = FailFast;
-        c.deadline = deadline;
-        return c;
+        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.window,
+                                                                                deadline, retry_);
     }
 
     static void begin() noexcept {}
-    bool pull(item&) noexcept { return pulled_ < sizeof...(Children) && ++pulled_ > 0; }
+    bool pull(item&) noexcept { return pulled_ < sizeof...(Parts) && ++pulled_ > 0; }
     void open(std::size_t i) { sink_.open(i); }
-    static std::optional<std::size_t> total() noexcept { return sizeof...(Children); }
+    static std::optional<std::size_t> total() noexcept { return sizeof...(Parts); }
 
     template <std::size_t I>
     auto make(item&, std::integral_constant<std::size_t, I>) {
-        return std::move(std::get<I>(children_));
+        if constexpr (retries) {
+            return std::invoke(std::get<I>(parts_));
+        } else {
+            return std::move(std::get<I>(parts_));
+        }
     }
 
     /// Calls `f` with the index as a type.
     void visit(std::size_t i, auto&& f) {
         [&]<std::size_t... Is>(std::index_sequence<Is...>) {
             (void)(... || (i == Is && (f(std::integral_constant<std::size_t, Is>{}), true)));
-        }(std::index_sequence_for<Children...>{});
+        }(std::index_sequence_for<Parts...>{});
     }
 
     template <std::size_t I, class... V>
@@ -231,14 +248,23 @@ public:
                std::exception_ptr const& e) noexcept {
         sink_.error(which, code, e);
     }
-    static bool may_retry(std::size_t) noexcept { return false; }
+
+    bool may_retry([[maybe_unused]] std::size_t i) noexcept {
+        bool may = false;
+        if constexpr (retries) {
+            visit(i, [&](auto which) { may = retry_.may_retry(sink_.outcome(which)); });
+        }
+        return may;
+    }
+    auto delay(std::uint32_t attempt) { return retry_.delay(attempt); }
 
     auto finish(ending&& e) { return sink_.finish(std::move(e)); }
 
 private:
-    std::tuple<Children...> children_;
+    std::tuple<Parts...> parts_;
     std::size_t pulled_ = 0;
     Sink sink_;
+    [[no_unique_address]] Retry retry_;
 };
 
 } // namespace fanout::detail

@@ -26,8 +26,24 @@ struct take_child {
     }
 };
 
+/// A callable without parameters that makes a child.
+template <class F>
+concept child_factory =
+    std::is_invocable_v<std::decay_t<F>&> && child<std::invoke_result_t<std::decay_t<F>&>>;
+
+/// The factory of a range that holds such callables: calls them.
+struct call_factory {
+    template <class F>
+    auto operator()(F& f) const {
+        return f();
+    }
+};
+
 template <class R>
 concept range_of_children = std::ranges::input_range<R> && child<std::ranges::range_value_t<R>>;
+
+template <class R>
+concept range_of_factories = std::ranges::input_range<R> && child_factory<std::ranges::range_value_t<R>>;
 
 /// How many of the leading arguments are children.
 template <class... As>
@@ -71,25 +87,39 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
                                                      std::move(retry), std::move(settings)));
 }
 
-/// The form `(child, child, …)`.
-template <template <bool, class...> class Sink, bool FailFast, std::size_t... Is, std::size_t... Js,
-          class... As>
-auto make_tuple_operation(std::index_sequence<Is...>, std::index_sequence<Js...>, std::tuple<As...> args) {
+/// The form `(child, child, …)`; or `(factory, factory, …)`, where children are run again.
+template <template <bool, class...> class Sink, bool FailFast, class Retry, std::size_t... Is,
+          std::size_t... Js, class... As>
+auto make_tuple_operation(Retry retry, std::index_sequence<Is...>, std::index_sequence<Js...>,
+                          std::tuple<As...> args) {
     constexpr auto n = sizeof...(Is);
-    check_arguments<false, std::tuple_element_t<n + Js, std::tuple<As...>>...>();
-    static_assert((... && child<std::tuple_element_t<Is, std::tuple<As...>>>),
-                  "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
-                  "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
-    using children = std::tuple<std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>...>;
-    using sink = Sink<(... || yields_outcome<std::tuple_element_t<Is, std::tuple<As...>>>),
-                      child_value_t<std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>>...>;
-    auto settings = make_settings(
-        std::forward<std::tuple_element_t<n + Js, std::tuple<As...>>>(std::get<n + Js>(args))...);
-    using job = tuple_job<sink, FailFast, decltype(settings),
-                          std::remove_cvref_t<std::tuple_element_t<Is, std::tuple<As...>>>...>;
-    return operation<job, typename sink::result>(
-        job(std::move(settings),
-            children(std::forward<std::tuple_element_t<Is, std::tuple<As...>>>(std::get<Is>(args))...)));
+    using arguments = std::tuple<As...>;
+    check_arguments<Retry::retries, std::tuple_element_t<n + Js, arguments>...>();
+    (refuse_unsafe_closure<std::tuple_element_t<Is, arguments>>(), ...);
+    if constexpr (Retry::retries) {
+        static_assert(
+            (... && child_factory<std::tuple_element_t<Is, arguments>>),
+            "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
+            "awaitable that was awaited is spent, so only a factory can make another attempt");
+    } else {
+        static_assert(
+            (... && child<std::tuple_element_t<Is, arguments>>),
+            "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
+            "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
+    }
+    using parts = std::tuple<std::decay_t<std::tuple_element_t<Is, arguments>>...>;
+    auto settings =
+        make_settings(std::forward<std::tuple_element_t<n + Js, arguments>>(std::get<n + Js>(args))...);
+    return
+        []<class... Children>(std::type_identity<std::tuple<Children...>>, Retry&& r, auto&& s, parts&& p) {
+            using sink = Sink<(... || yields_outcome<Children>), child_value_t<Children>...>;
+            using job = tuple_job<sink, FailFast, Retry, std::remove_cvref_t<decltype(s)>,
+                                  std::decay_t<std::tuple_element_t<Is, arguments>>...>;
+            return operation<job, typename sink::result>(job(std::move(r), std::move(s), std::move(p)));
+        }(std::type_identity<std::tuple<typename part_child<
+              Retry::retries, std::decay_t<std::tuple_element_t<Is, arguments>>>::type...>>{},
+          std::move(retry), std::move(settings),
+          parts(std::forward<std::tuple_element_t<Is, arguments>>(std::get<Is>(args))...));
 }
 
 /// Tells the three forms apart.
@@ -111,7 +141,7 @@ auto make_operation(First&& first, Rest&&... rest) {
         constexpr auto n = count_children<First, Rest...>();
         static_assert(n > 0, "fanout: nothing to run: give a range of inputs and a factory, or children");
         return make_tuple_operation<TupleSink, FailFast>(
-            std::make_index_sequence<n>(), std::make_index_sequence<1 + sizeof...(Rest) - n>(),
+            no_retry{}, std::make_index_sequence<n>(), std::make_index_sequence<1 + sizeof...(Rest) - n>(),
             std::tuple<First&&, Rest&&...>(std::forward<First>(first), std::forward<Rest>(rest)...));
     }
 }

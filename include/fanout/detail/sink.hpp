@@ -246,11 +246,16 @@ public:
         replace(std::get<I>(outcomes_), failed_outcome<T>(code, exception));
     }
 
+    template <std::size_t I>
+    auto const& outcome(std::integral_constant<std::size_t, I>) const noexcept {
+        return std::get<I>(outcomes_);
+    }
+
     std::pair<std::exception_ptr, result> finish(ending&& e) {
         return {e.source_error, std::move(outcomes_)};
     }
 
-private:
+protected:
     result outcomes_{not_started_outcome<Ts>()...};
 };
 
