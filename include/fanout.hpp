@@ -13,6 +13,7 @@
 #include <fanout/outcome.hpp>
 #include <fanout/retry/backoff.hpp>
 #include <fanout/retry/policy.hpp>
+#include <fanout/retry/retried.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/version.hpp>
 #include <fanout/when_all.hpp>

@@ -9,6 +9,8 @@
 #include <boost/outcome/boost_outcome.hpp>
 
 #include <exception>
+#include <type_traits>
+#include <variant>
 
 namespace fanout {
 
@@ -67,4 +69,11 @@ inline char const* to_string(state s) noexcept {
     return "unknown";
 }
 
+namespace detail {
+
+/// The value of `void` children, where a value must be.
+template <class T>
+using value_or_monostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+} // namespace detail
 } // namespace fanout

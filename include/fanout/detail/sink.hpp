@@ -66,10 +66,6 @@ void replace(settled<T>& place, settled<T>&& by) {
     }
 }
 
-/// The value of `void` children, where a value must be.
-template <class T>
-using value_or_monostate = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
 /// `when_all(inputs, factory)`: the values, in the order of the inputs.
 template <class T, bool AsOutcome>
 class all_sink {

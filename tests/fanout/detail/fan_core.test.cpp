@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iomanip>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -343,7 +344,8 @@ TEST_CASE(
             });
         }
     }
-    std::cout << "fan_core: " << orders << " orders of events walked, through " << states << " states\n";
+    std::cout << std::fixed << std::setprecision(0) << "fan_core: " << orders
+              << " orders of events walked, through " << states << " states\n";
     CHECK(orders > 1e6);
 }
 
@@ -364,7 +366,7 @@ TEST_CASE("up to 2 children, each order walked on its own, without telling state
             });
         }
     }
-    std::cout << "fan_core: " << orders << " of them one by one\n";
+    std::cout << std::fixed << std::setprecision(0) << "fan_core: " << orders << " of them one by one\n";
 }
 
 TEST_CASE("a source that throws at any input ends the fan-out when the running children have ended") {
