@@ -24,7 +24,8 @@ class checked_tuple_all_sink : public tuple_all_sink<AsOutcome, Ts...> {
 /// Runs all children; completes with all their values, or throws the first failure after the others have ended.
 ///
 ///     std::vector<int> sizes = co_await fanout::when_all(urls, fetch_size, fanout::limit(16));
-///     auto [user, orders] = co_await fanout::when_all(find_user(id), find_orders(id));
+///     auto both = co_await fanout::when_all(find_user(id), find_orders(id));
+///     auto& [user, orders] = both; // named first: GCC 15 and 16 leak a binding made of the co_await itself
 ///     co_await fanout::when_all(vector_of_awaitables);
 ///
 /// @param first,rest What to run, in one of three forms:
