@@ -103,8 +103,7 @@ TEST_CASE("on(executor): children really run side by side on the threads") {
         co_return;
     };
     fanout::stats st;
-    fanout::when_all(std::views::iota(0, 9), child, fanout::on(pool.get_executor()), fanout::limit(3),
-                     st)(asio::use_future)
+    fanout::when_all(std::views::iota(0, 9), child, fanout::on(pool), fanout::limit(3), st)(asio::use_future)
         .get();
     CHECK(st.fulfilled() == 9);
     CHECK(st.peak_in_flight() == 3);
