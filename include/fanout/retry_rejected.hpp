@@ -140,25 +140,29 @@ private:
     Generator generator_;
 };
 
-template <class... As>
-auto make_retry_rules(As&&... as) {
-    auto const policy = pick<retry_policy_kind>(retry_policy<>{}, std::forward<As>(as)...);
-    auto predicate = [&] {
-        if constexpr (count_of<retry_if_kind, As...> == 0) {
-            return retry_always{};
-        } else {
-            return pick<retry_if_kind>(retry_always{}, std::forward<As>(as)...).take();
-        }
-    }();
-    auto generator = [&] {
-        if constexpr (count_of<jitter_from_kind, As...> == 0) {
-            return std::minstd_rand(std::random_device{}());
-        } else {
-            return &pick<jitter_from_kind>(0, std::forward<As>(as)...).generator();
-        }
-    }();
-    return retry_rules(policy, std::move(predicate), std::move(generator));
-}
+/// Makes the rules from a combinator's arguments.
+struct with_retries {
+    static constexpr bool retries = true;
+    template <class... As>
+    auto operator()(As&&... as) const {
+        auto const policy = pick<retry_policy_kind>(retry_policy<>{}, std::forward<As>(as)...);
+        auto predicate = [&] {
+            if constexpr (count_of<retry_if_kind, As...> == 0) {
+                return retry_always{};
+            } else {
+                return pick<retry_if_kind>(retry_always{}, std::forward<As>(as)...).take();
+            }
+        }();
+        auto generator = [&] {
+            if constexpr (count_of<jitter_from_kind, As...> == 0) {
+                return std::minstd_rand(std::random_device{}());
+            } else {
+                return &pick<jitter_from_kind>(0, std::forward<As>(as)...).generator();
+            }
+        }();
+        return retry_rules(policy, std::move(predicate), std::move(generator));
+    }
+};
 
 } // namespace detail
 
@@ -189,33 +193,8 @@ auto make_retry_rules(As&&... as) {
 ///   them wait for one timer.
 template <class First, class... Rest>
 [[nodiscard]] auto retry_rejected(First&& first, Rest&&... rest) {
-    if constexpr (detail::range_of_children<First>) {
-        static_assert(!detail::range_of_children<First>,
-                      "fanout: retry_rejected takes a range of inputs and a factory, or of callables: an "
-                      "awaitable that was "
-                      "awaited is spent, so only a factory can make another attempt");
-    } else if constexpr (detail::range_of_factories<First>) {
-        return detail::make_range_operation<detail::retried_range_sink, false>(
-            std::forward<First>(first), detail::call_factory{},
-            detail::make_retry_rules(std::forward<Rest>(rest)...), std::forward<Rest>(rest)...);
-    } else if constexpr (std::ranges::input_range<First>) {
-        static_assert(sizeof...(Rest) > 0,
-                      "fanout: a range of inputs needs a factory that makes a child of each");
-        return [&]<class Factory, class... As>(Factory&& factory, As&&... as) {
-            return detail::make_range_operation<detail::retried_range_sink, false>(
-                std::forward<First>(first), std::forward<Factory>(factory),
-                detail::make_retry_rules(std::forward<As>(as)...), std::forward<As>(as)...);
-        }(std::forward<Rest>(rest)...);
-    } else {
-        constexpr auto n = detail::count_children<First, Rest...>();
-        static_assert(n > 0, "fanout: nothing to run: give a range of inputs and a factory, or factories");
-        return [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-            auto all = std::forward_as_tuple(std::forward<First>(first), std::forward<Rest>(rest)...);
-            return detail::make_tuple_operation<detail::retried_children_sink, false>(
-                detail::make_retry_rules(std::get<n + Is>(std::move(all))...), std::make_index_sequence<n>(),
-                std::index_sequence<Is...>(), std::tuple<First&&, Rest&&...>(std::move(all)));
-        }(std::make_index_sequence<1 + sizeof...(Rest) - n>());
-    }
+    return detail::make_operation<detail::retried_range_sink, detail::retried_children_sink, false>(
+        detail::with_retries{}, std::forward<First>(first), std::forward<Rest>(rest)...);
 }
 
 } // namespace fanout

@@ -60,7 +60,7 @@ class checked_tuple_all_sink : public tuple_all_sink<AsOutcome, Ts...> {
 template <class First, class... Rest>
 [[nodiscard]] auto when_all(First&& first, Rest&&... rest) {
     return detail::make_operation<detail::all_sink, detail::checked_tuple_all_sink, true>(
-        std::forward<First>(first), std::forward<Rest>(rest)...);
+        detail::without_retries{}, std::forward<First>(first), std::forward<Rest>(rest)...);
 }
 
 } // namespace fanout

@@ -43,7 +43,7 @@ using settled_children_sink = tuple_settled_sink<Ts...>;
 template <class First, class... Rest>
 [[nodiscard]] auto when_all_settled(First&& first, Rest&&... rest) {
     return detail::make_operation<detail::settled_range_sink, detail::settled_children_sink, false>(
-        std::forward<First>(first), std::forward<Rest>(rest)...);
+        detail::without_retries{}, std::forward<First>(first), std::forward<Rest>(rest)...);
 }
 
 } // namespace fanout

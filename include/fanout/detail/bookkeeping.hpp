@@ -86,39 +86,42 @@ protected:
     }
 
     bool take_permit(lane_type& l) {
-        if (deadline_ && !cancelled_ && !(clock::now() < *deadline_)) { // the timer may be late
-            stop(stop_cause::deadline, cancel_cause::timeout);
+        if (deadline_ && !cancelled_) { // the timer may be late
+            heed_deadline(clock::now());
         }
-        for (;;) {
-            switch (core_.take()) {
-            case grant::none: arm(); return false;
-            case grant::retry: try { std::tie(l.work, l.item) = core_.retry();
-                } catch (...) { // moving the input threw
-                    core_.source_failed();
-                    fail_source();
-                    return false;
-                }
+        auto const g = core_.take();
+        if (g == grant::none) {
+            arm();
+            return false;
+        }
+        try {
+            if (g == grant::retry) {
+                std::tie(l.work, l.item) = core_.retry();
                 arm();
                 return true;
-            case grant::fresh:
-                try {
-                    if (!job_.pull(l.item)) {
-                        core_.source_ended();
-                        continue;
-                    }
-                    job_.open(core_.pulled_count());
-                } catch (...) {
-                    core_.source_failed();
-                    fail_source();
-                    return false;
-                }
-                l.work = core_.pulled();
-                if (core_.stopped() != stop_cause::none) { // by the source itself
-                    core_.skipped(l.work);
-                    return false;
-                }
-                return true;
             }
+            if (!job_.pull(l.item)) {
+                core_.source_ended();
+                return take_permit(l); // an input whose sleep is over may be there; a fresh one is not
+            }
+            job_.open(core_.pulled_count());
+        } catch (...) { // the source threw, or there is no memory
+            core_.source_failed();
+            fail_source();
+            return false;
+        }
+        l.work = core_.pulled();
+        if (core_.stopped() != stop_cause::none) { // by the source itself
+            core_.skipped(l.work);
+            return false;
+        }
+        return true;
+    }
+
+    /// Stops where the time `now` is past the deadline.
+    void heed_deadline(time_point now) noexcept {
+        if (deadline_ && !(now < *deadline_)) {
+            stop(stop_cause::deadline, cancel_cause::timeout);
         }
     }
 
@@ -214,8 +217,8 @@ protected:
                     arm();
                     return delay;
                 }
-            } catch (
-                ...) { // no memory to remember the input, or a backoff that throws: its last error stands
+            } catch (...) {
+                // No memory to remember the input, or a backoff that throws: its last error stands.
             }
         }
         return std::nullopt;

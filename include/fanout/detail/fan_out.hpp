@@ -115,13 +115,8 @@ public:
         auto const now = clock::now();
         {
             guard lock(mutex_);
-            if (deadline_ && !(now < *deadline_)) {
-                stop(stop_cause::deadline, cancel_cause::timeout);
-            }
+            this->heed_deadline(now);
             core_.timer_due(now);
-        }
-        {
-            guard lock(mutex_);
             for (auto* l = lanes_.soonest(); l != nullptr && !(now < l->timeout); l = lanes_.soonest()) {
                 lanes_.untime(*l);
                 emit(*l, cancel_cause::timeout);
@@ -164,7 +159,6 @@ private:
     using base::lanes_;
     using base::mutex_;
     using base::pump;
-    using base::stop;
 
     template <class H>
     fan_out(H&& handler, Job&& job, Executor const& ex)

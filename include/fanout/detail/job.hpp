@@ -25,38 +25,37 @@ namespace fanout::detail {
 /// Stands for "the child that the input says", where all children are of one type.
 struct any_index {};
 
-/// The error of an Outcome that holds no value: its code, and what it threw.
+/// Anything as an exception.
+template <class E>
+std::exception_ptr as_exception(E const& e) {
+    if constexpr (std::is_same_v<E, std::exception_ptr>) {
+        return e;
+    } else {
+        return std::make_exception_ptr(e);
+    }
+}
+
+/// The error of an Outcome or of a boost::system::result that holds no value: its code, and what it threw.
 template <class R>
-std::pair<error_code, std::exception_ptr> failure_of(R& r) {
+std::pair<error_code, std::exception_ptr> failure_of(R const& r) {
     std::exception_ptr exception;
     if constexpr (requires { r.assume_exception(); }) {
         if (r.has_exception()) {
-            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(r.assume_exception())>,
-                                         std::exception_ptr>) {
-                exception = r.assume_exception();
-            } else {
-                exception = std::make_exception_ptr(r.assume_exception());
-            }
+            exception = as_exception(r.assume_exception());
         }
     }
-    if constexpr (!requires { r.assume_error(); } && requires { r.error(); }) { // boost::system::result
-        using error = std::remove_cvref_t<decltype(r.error())>;
-        if constexpr (std::is_convertible_v<error, error_code>) {
-            return {error_code(r.error()), nullptr};
+    if (r.has_error()) {
+        auto const& error = [&r]() -> decltype(auto) {
+            if constexpr (requires { r.assume_error(); }) {
+                return r.assume_error();
+            } else {
+                return r.error();
+            }
+        }();
+        if constexpr (std::is_convertible_v<decltype(error), error_code>) {
+            return {error_code(error), exception};
         } else {
-            exception = std::make_exception_ptr(r.error());
-        }
-    }
-    if constexpr (requires { r.assume_error(); }) {
-        if (r.has_error()) {
-            using error = std::remove_cvref_t<decltype(r.assume_error())>;
-            if constexpr (std::is_convertible_v<error, error_code>) {
-                return {error_code(r.assume_error()), exception};
-            } else if constexpr (std::is_same_v<error, std::exception_ptr>) {
-                exception = r.assume_error();
-            } else {
-                exception = std::make_exception_ptr(r.assume_error());
-            }
+            exception = as_exception(error);
         }
     }
     return {errc::exception, exception};

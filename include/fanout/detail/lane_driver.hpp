@@ -50,11 +50,11 @@ public:
         return job_.make(l.item, which);
     }
 
-    /// A child was fulfilled without a value.
-    template <class Which>
-    void fulfilled(lane_type& l, Which which) {
+    /// A child was fulfilled, with a value or without one.
+    template <class Which, class... V>
+    void fulfilled(lane_type& l, Which which, V&&... v) {
         guard lock(mutex_);
-        job_.value(which, l.work.index);
+        job_.value(which, l.work.index, std::forward<V>(v)...);
         this->note_fulfilled(l);
     }
 
@@ -63,20 +63,14 @@ public:
     void settled(lane_type& l, Which which, V&& v) {
         using shape = unwrapped<std::remove_cvref_t<V>>;
         if constexpr (!shape::is_outcome) {
-            guard lock(mutex_);
-            job_.value(which, l.work.index, std::forward<V>(v));
-            this->note_fulfilled(l);
+            fulfilled(l, which, std::forward<V>(v));
+        } else if (!v.has_value()) {
+            auto [code, exception] = failure_of(v);
+            rejected(l, which, code, std::move(exception));
+        } else if constexpr (std::is_void_v<typename shape::type>) {
+            fulfilled(l, which);
         } else {
-            if (!v.has_value()) {
-                auto [code, exception] = failure_of(v);
-                rejected(l, which, code, std::move(exception));
-            } else if constexpr (std::is_void_v<typename shape::type>) {
-                fulfilled(l, which);
-            } else {
-                guard lock(mutex_);
-                job_.value(which, l.work.index, value_of(std::forward<V>(v)));
-                this->note_fulfilled(l);
-            }
+            fulfilled(l, which, value_of(std::forward<V>(v)));
         }
     }
 

@@ -122,27 +122,50 @@ auto make_tuple_operation(Retry retry, std::index_sequence<Is...>, std::index_se
           parts(std::forward<std::tuple_element_t<Is, arguments>>(std::get<Is>(args))...));
 }
 
-/// Tells the three forms apart.
+/// Makes the rules of `no_retry` from a combinator's arguments.
+struct without_retries {
+    static constexpr bool retries = false;
+    template <class... As>
+    no_retry operator()(As const&...) const noexcept {
+        return {};
+    }
+};
+
+/// Tells the three forms apart. `rules(arguments…)` says whether, and how, children are run again.
 template <template <class, bool> class RangeSink, template <bool, class...> class TupleSink, bool FailFast,
-          class First, class... Rest>
-auto make_operation(First&& first, Rest&&... rest) {
+          class Rules, class First, class... Rest>
+auto make_operation(Rules rules, First&& first, Rest&&... rest) {
     if constexpr (range_of_children<First>) {
-        return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), take_child{}, no_retry{},
+        static_assert(
+            !Rules::retries,
+            "fanout: retry_rejected takes a range of inputs and a factory, or of callables: an awaitable "
+            "that was awaited is spent, so only a factory can make another attempt");
+        if constexpr (!Rules::retries) {
+            return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), take_child{},
+                                                             rules(std::forward<Rest>(rest)...),
+                                                             std::forward<Rest>(rest)...);
+        }
+    } else if constexpr (Rules::retries && range_of_factories<First>) {
+        return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_factory{},
+                                                         rules(std::forward<Rest>(rest)...),
                                                          std::forward<Rest>(rest)...);
     } else if constexpr (std::ranges::input_range<First>) {
         static_assert(sizeof...(Rest) > 0,
                       "fanout: a range of inputs needs a factory that makes a child of each");
         return [&]<class Factory, class... As>(Factory&& factory, As&&... as) {
-            return make_range_operation<RangeSink, FailFast>(std::forward<First>(first),
-                                                             std::forward<Factory>(factory), no_retry{},
-                                                             std::forward<As>(as)...);
+            return make_range_operation<RangeSink, FailFast>(
+                std::forward<First>(first), std::forward<Factory>(factory), rules(std::forward<As>(as)...),
+                std::forward<As>(as)...);
         }(std::forward<Rest>(rest)...);
     } else {
         constexpr auto n = count_children<First, Rest...>();
         static_assert(n > 0, "fanout: nothing to run: give a range of inputs and a factory, or children");
-        return make_tuple_operation<TupleSink, FailFast>(
-            no_retry{}, std::make_index_sequence<n>(), std::make_index_sequence<1 + sizeof...(Rest) - n>(),
-            std::tuple<First&&, Rest&&...>(std::forward<First>(first), std::forward<Rest>(rest)...));
+        return [&]<std::size_t... Js>(std::index_sequence<Js...> arguments) {
+            auto all = std::forward_as_tuple(std::forward<First>(first), std::forward<Rest>(rest)...);
+            return make_tuple_operation<TupleSink, FailFast>(rules(std::get<n + Js>(std::move(all))...),
+                                                             std::make_index_sequence<n>(), arguments,
+                                                             std::move(all));
+        }(std::make_index_sequence<1 + sizeof...(Rest) - n>());
     }
 }
 

@@ -35,6 +35,16 @@ value_or_monostate<T> take_value(settled<T>& o) {
     }
 }
 
+/// Attempts that were not the first of their input.
+template <class Attempts>
+std::size_t count_retries(Attempts const& attempts) noexcept {
+    std::size_t n = 0;
+    for (auto const a : attempts) {
+        n += a > 1 ? a - 1 : 0;
+    }
+    return n;
+}
+
 } // namespace detail
 
 /// What `retry_rejected` completes with.
@@ -45,13 +55,7 @@ public:
     std::vector<std::uint32_t> attempts; ///< how often each input was run; 0: never started
 
     /// Attempts that were not an input's first.
-    std::size_t retries() const noexcept {
-        std::size_t n = 0;
-        for (auto const a : attempts) {
-            n += a > 1 ? a - 1 : 0;
-        }
-        return n;
-    }
+    std::size_t retries() const noexcept { return detail::count_retries(attempts); }
 
     /// Inputs that have no value.
     std::size_t failed() const noexcept {
@@ -110,13 +114,7 @@ public:
     std::array<std::uint32_t, sizeof...(Ts)> attempts{}; ///< how often each was run; 0: never started
 
     /// Attempts that were not a child's first.
-    std::size_t retries() const noexcept {
-        std::size_t n = 0;
-        for (auto const a : attempts) {
-            n += a > 1 ? a - 1 : 0;
-        }
-        return n;
-    }
+    std::size_t retries() const noexcept { return detail::count_retries(attempts); }
 
     /// The values, in the order of the arguments; `std::monostate` for void.
     ///
