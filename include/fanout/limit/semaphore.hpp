@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// One limit that many calls share, on any threads and executors.
+
+#include <fanout/detail/context_life.hpp>
+#include <fanout/detail/permit_queue.hpp>
+#include <fanout/error.hpp>
+#include <fanout/limit/feedback.hpp>
+
+#include <boost/asio/associated_cancellation_slot.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/associated_immediate_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/system_executor.hpp>
+
+#include <atomic>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <type_traits>
+#include <utility>
+
+namespace fanout {
+
+/// At most a number of permits out at once, over all calls that share it.
+///
+///     fanout::semaphore connections(64); // a member of the service; every request shares it
+///     co_await fanout::when_all(ids, fetch, connections);
+///
+///     auto permit = co_await connections.async_acquire(); // or by hand; given back when `permit` is destroyed
+///
+/// First come, first served; each fan-out stands in the line once, however many inputs it has, so that fan-outs share
+/// it evenly. A permit granted to someone who was cancelled goes to the next. A weight above `permits()` counts as all
+/// of them: it is served alone.
+///
+/// @par Executor
+///   A waiter is resumed on its own associated executor, never inside `release`.
+/// @par Thread safety
+///   Safe: all members may be called from any thread at once.
+/// @par Lifetimes
+///   It is borrowed: it must outlive the permits, and the operations that wait for them. Waiters of a context that is
+///   destroyed are dropped.
+/// @par Complexity
+///   Uncontended, `try_acquire` and `release` are one compare-and-swap each; a waiter is one allocation.
+class semaphore {
+public:
+    class permit;
+    using permit_type = permit;
+
+    /// @throws std::invalid_argument where `permits` is 0.
+    explicit semaphore(std::size_t permits) : queue_(checked(permits)), state_(pack(queue_.free(), false)) {}
+    semaphore(semaphore const&) = delete;
+    semaphore& operator=(semaphore const&) = delete;
+    ~semaphore() {
+        assert(queue_.waiting() == 0 && "fanout::semaphore destroyed while someone waits for it");
+    }
+
+    /// A permit, or an empty one where there is none to have at once or others wait.
+    ///
+    /// @throws std::invalid_argument where `weight` is 0.
+    permit try_acquire(std::size_t weight = 1);
+
+    /// Waits for a permit; completes with `(error_code, permit)`.
+    ///
+    /// @throws std::invalid_argument where `weight` is 0.
+    /// @par Errors
+    ///   `operation_aborted` where it was cancelled.
+    /// @par Per-operation cancellation
+    ///   `terminal`, `partial`, `total`: it leaves the line.
+    template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
+    auto async_acquire(Token&& token = Token()) {
+        return async_acquire(1, std::forward<Token>(token));
+    }
+    template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
+    auto async_acquire(std::size_t weight, Token&& token = Token()) {
+        check_weight(weight);
+        return boost::asio::async_initiate<Token, void(error_code, permit)>(
+            [this](auto&& handler, std::size_t w) { wait(std::forward<decltype(handler)>(handler), w); },
+            token, weight);
+    }
+
+    /// Changes the number of permits; those that are out stay out, so that it may be below `in_use()` for a while.
+    ///
+    /// @throws std::invalid_argument where `permits` is 0.
+    void resize(std::size_t permits) {
+        checked(permits);
+        change([permits](detail::permit_queue& q) { q.resize(permits); });
+    }
+
+    /// The number of permits there are.
+    std::size_t permits() const {
+        std::lock_guard const lock(mutex_);
+        return queue_.permits();
+    }
+
+    /// The number of permits that are out.
+    std::size_t in_use() const {
+        std::lock_guard const lock(mutex_);
+        return static_cast<std::size_t>(static_cast<std::int64_t>(queue_.permits()) -
+                                        (state_.load(std::memory_order_relaxed) >> 1));
+    }
+
+    /// How many stand in the line.
+    std::size_t waiting() const {
+        std::lock_guard const lock(mutex_);
+        return queue_.waiting();
+    }
+
+private:
+    class waiter;
+    template <class Handler>
+    class waiter_for;
+
+    static std::size_t checked(std::size_t permits) {
+        if (permits == 0) {
+            throw std::invalid_argument(
+                "fanout::semaphore: permits must be at least 1, or nothing would ever run");
+        }
+        return permits;
+    }
+    static void check_weight(std::size_t weight) {
+        if (weight == 0) {
+            throw std::invalid_argument("fanout::semaphore: a weight must be at least 1");
+        }
+    }
+
+    // The state is the number of free permits, doubled, and a last bit that says: ask the line, under the mutex. That
+    // bit stands while anyone waits, and while someone is at work in there.
+    static constexpr std::int64_t ask_the_line = 1;
+    static constexpr std::int64_t pack(std::int64_t free, bool ask) noexcept {
+        return free * 2 + (ask ? 1 : 0);
+    }
+
+    std::size_t take(std::size_t weight) noexcept {
+        auto const wanted = static_cast<std::int64_t>(weight);
+        auto s = state_.load(std::memory_order_relaxed);
+        while ((s & ask_the_line) == 0 && (s >> 1) >= wanted) {
+            if (state_.compare_exchange_weak(s, s - 2 * wanted, std::memory_order_acquire,
+                                             std::memory_order_relaxed)) {
+                return weight;
+            }
+        }
+        return (s & ask_the_line) == 0 && weight == 1 ? 0 : take_from_the_line(weight);
+    }
+
+    std::size_t take_from_the_line(std::size_t weight) noexcept {
+        std::lock_guard const lock(mutex_);
+        open_line();
+        auto const taken = queue_.try_acquire(weight) ? queue_.cost(weight) : 0;
+        close_line();
+        return taken;
+    }
+
+    void give_back(std::size_t taken) noexcept {
+        auto s = state_.load(std::memory_order_relaxed);
+        while ((s & ask_the_line) == 0) {
+            if (state_.compare_exchange_weak(s, s + 2 * static_cast<std::int64_t>(taken),
+                                             std::memory_order_release, std::memory_order_relaxed)) {
+                return;
+            }
+        }
+        change([taken](detail::permit_queue& q) { q.release(taken); });
+    }
+
+    /// Whether the holder of a permit may go on with it: no one else waits, and there are not fewer permits by now.
+    bool may_keep(std::size_t own_waiters) noexcept {
+        auto const s = state_.load(std::memory_order_acquire);
+        if ((s & ask_the_line) == 0) {
+            return s >= 0;
+        }
+        std::lock_guard const lock(mutex_);
+        return state_.load(std::memory_order_relaxed) >= 0 && queue_.waiting() <= own_waiters;
+    }
+
+    /// Under the mutex: from now on the state changes here only.
+    void open_line() noexcept {
+        queue_.set_free(state_.fetch_or(ask_the_line, std::memory_order_acquire) >> 1);
+    }
+    void close_line() noexcept {
+        state_.store(pack(queue_.free(), queue_.waiting() > 0), std::memory_order_release);
+    }
+
+    /// Changes the line, and serves those who can be served then.
+    template <class Change>
+    void change(Change what) noexcept;
+
+    template <class Handler>
+    void wait(Handler&& handler, std::size_t weight);
+
+    mutable std::mutex mutex_;
+    detail::permit_queue queue_; ///< its free permits are true only between open_line() and close_line()
+    std::atomic<std::int64_t> state_;
+};
+
+/// One or more permits of a semaphore, given back when it is destroyed. May be empty.
+class [[nodiscard]] semaphore::permit {
+public:
+    permit() noexcept = default;
+    permit(permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), taken_(other.taken_) {}
+    permit& operator=(permit&& other) noexcept {
+        if (this != &other) {
+            release();
+            owner_ = std::exchange(other.owner_, nullptr);
+            taken_ = other.taken_;
+        }
+        return *this;
+    }
+    ~permit() { release(); }
+
+    /// Whether there is a permit in it.
+    explicit operator bool() const noexcept { return owner_ != nullptr; }
+
+    /// Gives it back now. What the child that held it says of the load makes no difference to a semaphore.
+    void release(feedback const& = {}) noexcept {
+        if (auto* const owner = std::exchange(owner_, nullptr)) {
+            owner->give_back(taken_);
+        }
+    }
+
+    /// Ends one use of it and begins the next, unless someone else waits for it; `own_waiters` of those who wait
+    /// are the caller. False: it is the caller's to release.
+    bool renew(feedback const&, std::size_t own_waiters) noexcept { return owner_->may_keep(own_waiters); }
+
+private:
+    friend class semaphore;
+    permit(semaphore& owner, std::size_t taken) noexcept
+        : owner_(taken > 0 ? &owner : nullptr), taken_(taken) {}
+
+    semaphore* owner_ = nullptr;
+    std::size_t taken_ = 0;
+};
+
+inline semaphore::permit semaphore::try_acquire(std::size_t weight) {
+    check_weight(weight);
+    return permit(*this, take(weight));
+}
+
+/// Someone in the line.
+class semaphore::waiter : public detail::queued, public detail::context_guest {
+public:
+    waiter(semaphore& owner, std::size_t w) : owner_(&owner) { weight = w; }
+
+    /// Calls the handler by way of its executor.
+    virtual void deliver(error_code const& error, permit&& p) noexcept = 0;
+
+    /// It is cancelled.
+    void cancel() noexcept {
+        std::shared_ptr<waiter> self;
+        owner_->change([&](detail::permit_queue& q) {
+            if (q.remove(*this)) {
+                self = std::move(self_);
+            }
+        });
+        if (self) {
+            self->deliver(boost::asio::error::operation_aborted, permit());
+        }
+    }
+
+    std::shared_ptr<context_guest> abandon() noexcept override {
+        std::lock_guard const lock(owner_->mutex_);
+        owner_->open_line();
+        auto const stood_there = owner_->queue_.remove(*this);
+        owner_->close_line();
+        return stood_there ? std::move(self_) : nullptr;
+    }
+
+    void abandoned() noexcept override {
+        owner_->change([](detail::permit_queue&) {});
+    }
+
+    std::shared_ptr<waiter> self_; ///< while it is in the line
+    std::shared_ptr<waiter> next_served_;
+
+private:
+    semaphore* owner_;
+};
+
+template <class Handler>
+class semaphore::waiter_for final : public waiter {
+    using executor = boost::asio::associated_executor_t<Handler>;
+    using tracked = std::decay_t<typename boost::asio::prefer_result<
+        executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
+
+public:
+    waiter_for(semaphore& owner, std::size_t w, Handler&& handler)
+        : waiter(owner, w),
+          handler_(std::move(handler)),
+          executor_(boost::asio::get_associated_executor(handler_)),
+          work_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)),
+          life_(detail::life_of(executor_)) {}
+
+    bool enter() noexcept { return life_->add(*this); }
+
+    void deliver(error_code const& error, permit&& p) noexcept override {
+        step last{std::move(handler_), error, std::move(p)};
+        auto const work = std::move(work_);
+        life_->remove(*this, [&] { post(std::move(last)); });
+    }
+
+private:
+    struct step {
+        void operator()() { std::move(handler)(error, std::move(got)); }
+        Handler handler;
+        error_code error;
+        permit got;
+    };
+
+    void post(step&& last) {
+        if constexpr (boost::asio::can_require_v<executor, boost::asio::execution::blocking_t::never_t>) {
+            boost::asio::post(executor_, std::move(last));
+        } else { // it might run the handler on the spot
+            boost::asio::post(boost::asio::system_executor(),
+                              [ex = executor_, s = std::move(last)]() mutable { ex.execute(std::move(s)); });
+        }
+    }
+
+    Handler handler_;
+    executor executor_;
+    tracked work_;
+    std::shared_ptr<detail::context_life> life_;
+};
+
+template <class Change>
+void semaphore::change(Change what) noexcept {
+    std::shared_ptr<waiter> served;
+    {
+        std::lock_guard const lock(mutex_);
+        open_line();
+        what(queue_);
+        auto* last = &served;
+        while (auto* const q = queue_.serve()) {
+            auto* const w = static_cast<waiter*>(q);
+            w->weight = queue_.cost(w->weight); // what it was given
+            *last = std::move(w->self_);
+            last = &w->next_served_;
+        }
+        close_line();
+    }
+    while (served) {
+        auto const next = std::move(served->next_served_);
+        served->deliver({}, permit(*this, served->weight));
+        served = next;
+    }
+}
+
+template <class Handler>
+void semaphore::wait(Handler&& handler, std::size_t weight) {
+    using handler_type = std::decay_t<Handler>;
+    if (auto got = try_acquire(weight)) {
+        auto const ex = boost::asio::get_associated_executor(handler);
+        auto const immediate = boost::asio::get_associated_immediate_executor(handler, ex);
+        boost::asio::dispatch(immediate,
+                              [h = handler_type(std::forward<Handler>(handler)),
+                               p = std::move(got)]() mutable { std::move(h)(error_code(), std::move(p)); });
+        return;
+    }
+    auto slot = boost::asio::get_associated_cancellation_slot(handler);
+    auto w = std::make_shared<waiter_for<handler_type>>(*this, weight,
+                                                        handler_type(std::forward<Handler>(handler)));
+    if (slot.is_connected()) {
+        slot.assign([weak = std::weak_ptr<waiter>(w)](boost::asio::cancellation_type type) {
+            if (auto const here = weak.lock(); here && type != boost::asio::cancellation_type::none) {
+                here->cancel();
+            }
+        });
+    }
+    if (w->enter()) {
+        change([&](detail::permit_queue& q) {
+            w->self_ = w;
+            q.push(*w);
+        });
+    }
+}
+
+} // namespace fanout
