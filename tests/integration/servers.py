@@ -225,15 +225,24 @@ class DynamoDB(Server):
                 "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
 
 
-class ThrottlingProxy(Server):
-    """nginx in front of DynamoDB. A share of all requests is answered as DynamoDB does when it is asked too much."""
+class Proxy(Server):
+    """nginx in front of DynamoDB, which turns some requests away as DynamoDB does when it is asked too much."""
 
     name = "nginx"
+    too_much = ('{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",'
+                '"message":"The level of configured provisioned throughput for the table was exceeded."}')
 
-    def __init__(self, upstream, percent):
+    def __init__(self, upstream):
         super().__init__()
         self.upstream = upstream
-        self.percent = percent
+
+    def chooser(self):
+        """The part of nginx's configuration that sets $throttled, not 0 where a request was turned away."""
+        raise NotImplementedError
+
+    def turn_away(self):
+        """The part that turns a request away, within its location."""
+        raise NotImplementedError
 
     def command(self):
         config = self.folder / "nginx.conf"
@@ -241,8 +250,8 @@ class ThrottlingProxy(Server):
 daemon off;
 master_process off;
 pid {self.folder}/pid;
-error_log stderr;
-events {{ worker_connections 1024; }}
+error_log stderr crit;
+events {{ worker_connections 2048; }}
 http {{
     client_body_temp_path {self.folder}/body;
     proxy_temp_path {self.folder}/proxy;
@@ -253,10 +262,7 @@ http {{
     access_log {self.folder}/replies replies;
     default_type application/x-amz-json-1.0;
     keepalive_requests 1000000;
-    split_clients "$request_id" $throttled {{
-        {self.percent}% 1;
-        *  0;
-    }}
+    {self.chooser()}
     upstream dynamodb {{
         server 127.0.0.1:{self.upstream.port};
         keepalive 64;
@@ -264,13 +270,14 @@ http {{
     server {{
         listen 127.0.0.1:{self.port};
         location / {{
-            if ($throttled) {{
-                return 400 '{{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"The level of configured provisioned throughput for the table was exceeded."}}';
-            }}
+            {self.turn_away()}
             proxy_pass http://dynamodb;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_set_header Host $http_host;
+        }}
+        location @too_much {{
+            return 400 '{self.too_much}';
         }}
     }}
 }}
@@ -284,16 +291,72 @@ http {{
 
     ready = DynamoDB.ready
 
+    def updates(self):
+        """How many updates came, and how many of these were turned away."""
+        replies = [line.split() for line in (self.folder / "replies").read_text().splitlines()]
+        updates = [reply for reply in replies if reply[2].endswith(".UpdateItem")]
+        return len(updates), sum(throttled != "0" for _, throttled, _ in updates)
+
     def throttled(self):
         """How many updates were turned away."""
-        replies = (self.folder / "replies").read_text().splitlines()
-        return sum(reply.startswith("400 1 DynamoDB_20120810.UpdateItem") for reply in replies)
+        return self.updates()[1]
+
+
+class ThrottlingProxy(Proxy):
+    """Turns away a share of all requests, whatever the load is."""
+
+    def __init__(self, upstream, percent):
+        super().__init__(upstream)
+        self.percent = percent
+
+    def chooser(self):
+        return f"""split_clients "$request_id" $throttled {{
+        {self.percent}% 1;
+        *  0;
+    }}"""
+
+    def turn_away(self):
+        return f"""if ($throttled) {{
+                return 400 '{self.too_much}';
+            }}"""
+
+
+class ThrottledTable(Proxy):
+    """A table that grants so many updates per second, and a burst of some more, and turns away what is beyond these.
+
+    As a table of DynamoDB: what it grants is a rate, reads have a capacity of their own (here without bounds), and a
+    request that is turned away comes back at once and costs nothing of the rate.
+    """
+
+    def __init__(self, upstream, per_second, burst):
+        super().__init__(upstream)
+        self.per_second = per_second
+        self.burst = burst
+
+    # A request whose key is empty is not counted; error_page turns nginx's own reply into DynamoDB's.
+    def chooser(self):
+        return f"""map $http_x_amz_target $update {{
+        ~UpdateItem$ table;
+        default "";
+    }}
+    map $limit_req_status $throttled {{
+        REJECTED 1;
+        default  0;
+    }}
+    limit_req_zone $update zone=table:1m rate={self.per_second}r/s;
+    limit_req_status 429;"""
+
+    def turn_away(self):
+        return f"""limit_req zone=table burst={self.burst} nodelay;
+            error_page 429 = @too_much;"""
 
 
 if __name__ == "__main__":
-    # For a look by hand: `python3 servers.py` starts all three, says where they are, and waits for Ctrl-C.
-    with MariaDB() as mariadb, DynamoDB() as dynamodb, ThrottlingProxy(dynamodb, 5) as proxy:
-        print(f"MariaDB 127.0.0.1:{mariadb.port}, DynamoDB {dynamodb.url}, throttled {proxy.url}", flush=True)
+    # For a look by hand: `python3 servers.py` starts all of them, says where they are, and waits for Ctrl-C.
+    with (MariaDB() as mariadb, DynamoDB() as dynamodb, ThrottlingProxy(dynamodb, 5) as proxy,
+          ThrottledTable(dynamodb, 300, 20) as table):
+        print(f"MariaDB 127.0.0.1:{mariadb.port}, DynamoDB {dynamodb.url}, a share throttled {proxy.url}, "
+              f"throttled above 300/s {table.url}", flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:
