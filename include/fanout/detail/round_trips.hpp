@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The pure state behind an adaptive limit: counts what is in flight, and makes one sample of each round trip.
+
+#include <fanout/limit/algorithm/sample.hpp>
+#include <fanout/limit/feedback.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+// It needs no clock. A round trip is over when as many permits came back as were in flight when it began: by Little's
+// law that takes, on average, one latency, and no straggler or sprinter moves it, as it would move a round trip that
+// ends with one chosen permit. The first one ends with the first permit that comes back: the backend was idle before it,
+// so what it took is the latency of an unloaded backend.
+//
+// Permits that say nothing (`ignored`, unused) count for nothing: many of them make a round trip longer, never shorter.
+//
+// Overload is told at once, and begins a new round trip. A permit that was handed out before the last decrease and tells
+// of overload tells of what has been answered already: a burst of rejections is one sign.
+template <limit_algorithm A>
+class round_trips {
+public:
+    explicit round_trips(A algorithm) noexcept(std::is_nothrow_move_constructible_v<A>)
+        : algorithm_(std::move(algorithm)) {}
+
+    // A permit was handed out: its number.
+    std::uint64_t acquired() noexcept {
+        ++in_flight_;
+        peak_ = (std::max)(peak_, in_flight_);
+        return next_++;
+    }
+
+    // A permit comes back; the algorithm may be told.
+    void released(std::uint64_t number, feedback const& f) noexcept {
+        --in_flight_;
+        if (f.what == feedback::ignored || f.ended == state::not_started) {
+            return;
+        }
+        if (f.what == feedback::overloaded) {
+            if (number >= decreased_at_) {
+                decreased_at_ = next_;
+                tell(true);
+                return;
+            }
+        } else {
+            sum_ += f.latency;
+            ++served_;
+        }
+        if (--left_ == 0) {
+            tell(false);
+        }
+    }
+
+    std::size_t limit() const noexcept { return algorithm_.limit(); }
+    std::size_t in_flight() const noexcept { return in_flight_; }
+    A const& algorithm() const noexcept { return algorithm_; }
+
+private:
+    void tell(bool overloaded) noexcept {
+        if (overloaded || served_ != 0) {
+            auto const mean = served_ == 0 ? std::chrono::nanoseconds{} : sum_ / served_;
+            algorithm_.on_sample(sample{mean, peak_, overloaded});
+        }
+        left_ = (std::max)(in_flight_, std::size_t{1});
+        peak_ = in_flight_;
+        sum_ = {};
+        served_ = 0;
+    }
+
+    A algorithm_;
+    std::uint64_t next_ = 0;         // the number of the next permit
+    std::uint64_t decreased_at_ = 0; // permits below it were handed out before the last sign of overload
+    std::size_t in_flight_ = 0;
+    // Of this round trip:
+    std::size_t left_ = 1; // permits that have to come back until it is over
+    std::size_t peak_ = 0; // the most in flight at once
+    std::chrono::nanoseconds sum_{};
+    std::int64_t served_ = 0;
+};
+
+} // namespace fanout::detail
