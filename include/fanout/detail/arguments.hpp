@@ -3,7 +3,8 @@
 
 // The arguments behind a combinator's children: each at most once, in any order, told apart by what they are.
 
-#include <fanout/limit/window.hpp>
+#include <fanout/detail/limit_parts.hpp>
+#include <fanout/limit/overload_if.hpp>
 #include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>
 #include <fanout/options.hpp>
@@ -17,8 +18,6 @@
 
 namespace fanout::detail {
 
-template <class T>
-inline constexpr bool is_limit = std::same_as<T, window> || std::same_as<T, unlimited_t>;
 template <class T>
 inline constexpr bool is_options = false;
 template <class Clock>
@@ -45,6 +44,10 @@ struct options_kind {
     template <class T>
     static constexpr bool matches = is_options<T>;
 };
+struct overload_if_kind {
+    template <class T>
+    static constexpr bool matches = is_overload_if<T>;
+};
 struct on_kind {
     template <class T>
     static constexpr bool matches = is_on<T>;
@@ -68,8 +71,8 @@ struct jitter_from_kind {
 
 template <class A>
 inline constexpr bool is_plain_argument =
-    is_limit<std::remove_cvref_t<A>> || is_options<std::remove_cvref_t<A>> || is_on<std::remove_cvref_t<A>> ||
-    observer<std::remove_cvref_t<A>>;
+    is_limit<std::remove_cvref_t<A>> || is_overload_if<std::remove_cvref_t<A>> ||
+    is_options<std::remove_cvref_t<A>> || is_on<std::remove_cvref_t<A>> || observer<std::remove_cvref_t<A>>;
 
 template <class A>
 inline constexpr bool is_retry_argument =
@@ -85,11 +88,16 @@ template <bool Retries, class... As>
 consteval void check_arguments() {
     static_assert(
         (... && (is_plain_argument<As> || is_retry_argument<As>)),
-        "fanout: an argument is none of a limit (fanout::limit(n), fanout::unlimited), fanout::options{...}, "
-        "an observer, fanout::on(executor)");
+        "fanout: an argument is none of a limit (fanout::limit(n), a semaphore, fanout::all_of(...), ...), "
+        "fanout::overload_if(f), fanout::options{...}, an observer, fanout::on(executor)");
     static_assert(Retries || (... && !is_retry_argument<As>),
                   "fanout: retry_policy, retry_if and jitter_from are arguments of retry_rejected only");
-    static_assert(count_of<limit_kind, As...> <= 1, "fanout: more than one limit");
+    static_assert(count_of<limit_kind, As...> <= 1,
+                  "fanout: more than one limit: give them as one, fanout::all_of(a, b, ...)");
+    static_assert(
+        (... && (std::is_lvalue_reference_v<As> || !admission<std::remove_cvref_t<As>>)),
+        "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
+    static_assert(count_of<overload_if_kind, As...> <= 1, "fanout: more than one overload_if");
     static_assert(count_of<options_kind, As...> <= 1, "fanout: fanout::options is given twice");
     static_assert(count_of<on_kind, As...> <= 1, "fanout: fanout::on is given twice");
     static_assert(count_of<observer_kind, As...> <= 1, "fanout: more than one observer");
@@ -137,17 +145,25 @@ private:
 /// Where no executor was given by `on`.
 struct no_executor {};
 
+/// Without `overload_if` no rejection means overload.
+struct never_overload {
+    constexpr bool operator()(error_code const&, std::exception_ptr const&) const noexcept { return false; }
+};
+
 /// The arguments of a combinator, in one place.
-template <class Clock, class ObserverArg, class On>
+template <class Clock, class ObserverArg, class On, class Limits, class Overload>
 struct settings {
     using clock = Clock;
     using observer_type = std::remove_cvref_t<ObserverArg>;
     using on_type = On;
+    using admission_type = decltype(Limits::admission);
+    using keys_type = decltype(Limits::keys);
 
-    std::size_t window;
+    [[no_unique_address]] Limits limits;
     basic_options<Clock> times;
     [[no_unique_address]] observer_holder<ObserverArg> watcher;
     [[no_unique_address]] On on_executor;
+    [[no_unique_address]] Overload overload;
 };
 
 template <class... As>
@@ -160,21 +176,20 @@ constexpr auto make_settings(As&&... as) {
     using observer_arg = picked_t<observer_kind, no_observer, As...>;
     using held = std::conditional_t<std::is_lvalue_reference_v<observer_arg>, observer_arg,
                                     std::remove_reference_t<observer_arg>>;
-    auto const limit = pick<limit_kind>(unlimited, std::forward<As>(as)...);
-    if constexpr (count_of<on_kind, As...> == 0) {
-        return settings<clock, held, no_executor>{
-            limit.permits(),
-            times,
-            observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)),
-            {}};
-    } else {
-        auto const where = pick<on_kind>(no_executor{}, std::forward<As>(as)...);
-        using executor = typename std::remove_cvref_t<decltype(where)>::executor_type;
-        return settings<clock, held, executor>{
-            limit.permits(), times,
-            observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)),
-            where.executor()};
-    }
+    auto&& limit = pick<limit_kind>(unlimited, std::forward<As>(as)...);
+    auto limits = limit_parts_in(limit);
+    auto overload = pick<overload_if_kind>(never_overload{}, std::forward<As>(as)...);
+    auto where = [&] {
+        if constexpr (count_of<on_kind, As...> == 0) {
+            return no_executor{};
+        } else {
+            return pick<on_kind>(no_executor{}, std::forward<As>(as)...).executor();
+        }
+    }();
+    return settings<clock, held, decltype(where), decltype(limits), decltype(overload)>{
+        std::move(limits), times,
+        observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)), std::move(where),
+        std::move(overload)};
 }
 
 } // namespace fanout::detail

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The state of a fan-out and what is noted in it: permits taken, outcomes, stops, when the timer is to fire. The
-// engine, fan_out, does the rest.
+// What is noted of a fan-out's children: that they started, what they ended with, and what the caller gets at the end.
 
+#include <fanout/detail/asking.hpp>
 #include <fanout/detail/fan_core.hpp>
 #include <fanout/detail/lane.hpp>
-#include <fanout/detail/lane_store.hpp>
 #include <fanout/detail/sink.hpp>
-#include <fanout/detail/wakeup.hpp>
 #include <fanout/observe/observer.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
@@ -17,7 +15,6 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <mutex>
 #include <new>
 #include <optional>
 #include <tuple>
@@ -26,28 +23,18 @@
 
 namespace fanout::detail {
 
-struct no_mutex {
-    static void lock() noexcept {}
-    static void unlock() noexcept {}
-};
-
-/// The base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
+/// The second base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
-class bookkeeping {
-public:
-    using clock = typename Job::clock;
-    using time_point = typename clock::time_point;
-    using lane_type = lane<time_point, typename Job::item, Executor>;
-    using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
+class bookkeeping : public asking<FanOut, Job, Executor, Allocator, Threaded> {
+    using base = asking<FanOut, Job, Executor, Allocator, Threaded>;
 
-    bookkeeping(Job&& job, Allocator const& allocator)
-        : job_(std::move(job)),
-          start_(job_.needs_clock() ? clock::now() : time_point()),
-          deadline_(job_.deadline(start_)),
-          core_(job_.config(deadline_)),
-          lanes_(allocator) {}
-    bookkeeping(bookkeeping const&) = delete;
-    bookkeeping& operator=(bookkeeping const&) = delete;
+public:
+    using typename base::clock;
+    using typename base::guard;
+    using typename base::lane_type;
+    using typename base::time_point;
+
+    using base::base;
 
     /// What the handler is called with, after the end. Where there is no memory for it, that is what it says.
     auto safe_result() {
@@ -76,53 +63,13 @@ public:
 protected:
     // ---- work
 
-    /// Takes a permit and something to run with it, which starts now.
+    /// Takes something to run, which starts now.
     bool take_work(lane_type& l) {
-        auto const taken = take_permit(l);
+        auto const taken = this->take_permit(l);
         if (taken) {
             note_started(l);
         }
         return taken;
-    }
-
-    bool take_permit(lane_type& l) {
-        if (deadline_ && !cancelled_) { // the timer may be late
-            heed_deadline(clock::now());
-        }
-        auto const g = core_.take();
-        if (g == grant::none) {
-            arm();
-            return false;
-        }
-        try {
-            if (g == grant::retry) {
-                std::tie(l.work, l.item) = core_.retry();
-                arm();
-                return true;
-            }
-            if (!job_.pull(l.item)) {
-                core_.source_ended();
-                return take_permit(l); // an input whose sleep is over may be there; a fresh one is not
-            }
-            job_.open(core_.pulled_count());
-        } catch (...) { // the source threw, or there is no memory
-            core_.source_failed();
-            fail_source();
-            return false;
-        }
-        l.work = core_.pulled();
-        if (core_.stopped() != stop_cause::none) { // by the source itself
-            core_.skipped(l.work);
-            return false;
-        }
-        return true;
-    }
-
-    /// Stops where the time `now` is past the deadline.
-    void heed_deadline(time_point now) noexcept {
-        if (deadline_ && !(now < *deadline_)) {
-            stop(stop_cause::deadline, cancel_cause::timeout);
-        }
     }
 
     void note_started(lane_type& l) {
@@ -131,7 +78,7 @@ protected:
         ++l.incarnation;
         constexpr bool watched =
             has_on_started<typename Job::observer_type> || has_on_settled<typename Job::observer_type>;
-        if (watched || job_.attempt_timeout()) {
+        if (watched || base::admission::wants_latency || job_.attempt_timeout()) {
             l.started = clock::now();
         }
         if (job_.attempt_timeout()) {
@@ -147,6 +94,8 @@ protected:
     void note_fulfilled(lane_type& l) {
         note_settled(l);
         core_.fulfilled();
+        this->give_back(l, feedback::success, state::fulfilled);
+        this->leave_key(l);
         tell_settled(l, state::fulfilled, {}, false);
     }
 
@@ -176,6 +125,17 @@ protected:
                (code.category() != category() || code == errc::cancelled_by_caller);
     }
 
+    /// What an error says of the load.
+    feedback::kind load_of(lane_type const& l, error_code const& code, std::exception_ptr const& e) {
+        if (code == errc::timed_out) { // by its own time limit, or by the deadline, which says nothing
+            return core_.stopped() == stop_cause::none ? feedback::overloaded : feedback::ignored;
+        }
+        if (l.cause != cancel_cause::none) {
+            return feedback::ignored;
+        }
+        return job_.is_overload(code, e) ? feedback::overloaded : feedback::ignored;
+    }
+
     template <class Which>
     void reject(lane_type& l, Which which, error_code code, std::exception_ptr exception) noexcept {
         note_settled(l);
@@ -187,6 +147,7 @@ protected:
         }
         job_.error(which, l.work.index, code, exception);
         auto const what = state_of(code);
+        this->give_back(l, load_of(l, code, exception), what);
         bool const cancelled = l.cause == cancel_cause::sibling || l.cause == cancel_cause::caller;
         std::optional<std::chrono::nanoseconds> delay;
         switch (core_.rejected(l.work, !cancelled && job_.may_retry(l.work.index))) {
@@ -199,6 +160,9 @@ protected:
             stop(stop_cause::rejection, cancel_cause::sibling);
             break;
         case verdict::retry: delay = sleep(l); break;
+        }
+        if (!delay) { // one that sleeps keeps its place
+            this->leave_key(l);
         }
         tell_settled(l, what, code, delay.has_value());
         if constexpr (has_on_retry<typename Job::observer_type>) {
@@ -226,20 +190,6 @@ protected:
 
     // ---- stopping
 
-    void stop(stop_cause cause, cancel_cause cancel) noexcept {
-        core_.stop(cause);
-        if (cancel != cancel_cause::none && cancel_ == cancel_cause::none && !cancelled_) {
-            cancel_ = cancel; // leave() emits it
-        }
-    }
-
-    void fail_source() noexcept {
-        if (!source_error_) {
-            source_error_ = std::current_exception();
-        }
-        stop(stop_cause::source, Job::fail_fast ? cancel_cause::sibling : cancel_cause::none);
-    }
-
     /// The caller cancels: partial and total stop what has not started, terminal ends the running children too.
     void note_cancel(boost::asio::cancellation_type type) {
         using boost::asio::cancellation_type;
@@ -251,31 +201,12 @@ protected:
         }
     }
 
-    /// Sees to it that the timer fires when something is due next.
-    void arm() noexcept {
-        auto due = core_.next_due();
-        auto const sooner = [&due](time_point t) { due = due && *due < t ? *due : t; };
-        if (auto* l = lanes_.soonest()) {
-            sooner(l->timeout);
-        }
-        if (deadline_ && !cancelled_ && cancel_ == cancel_cause::none) {
-            sooner(*deadline_);
-        }
-        if (due) {
-            try {
-                alarm_.set(static_cast<FanOut&>(*this), *due);
-            } catch (...) { // no memory for the timer: better to end than to wait for ever
-                fail_source();
-            }
-        }
-    }
-
     auto result() {
         auto const pulled = core_.pulled_count();
         // A range is counted only where it was left before its end.
         auto const total = core_.exhausted() ? std::optional(pulled) : job_.total();
         ending e;
-        e.source_error = std::move(source_error_);
+        e.source_error = std::move(this->source_error_);
         e.total = (std::max)(total.value_or(pulled), pulled);
         e.failed = rejected_;
         e.code = code_;
@@ -292,23 +223,20 @@ protected:
         return job_.finish(std::move(e));
     }
 
-    [[no_unique_address]] std::conditional_t<Threaded, std::mutex, no_mutex> mutex_;
-    Job job_;
-    time_point start_;
-    std::optional<time_point> deadline_;
-    fan_core<time_point, typename Job::item> core_;
-    lane_store<lane_type, Allocator> lanes_;
-    wakeup<FanOut, clock, Executor> alarm_;
-    std::size_t yielding_ = 0;                 ///< lanes that let others have a turn of the event loop
-    bool stalled_ = false;                     ///< no lane was opened, since one was yielding
-    cancel_cause cancel_ = cancel_cause::none; ///< asked for, not yet emitted
-    bool cancelled_ = false;                   ///< emitted to all
+    using base::arm;
+    using base::core_;
+    using base::job_;
+    using base::lanes_;
+    using base::start_;
+    using base::stop;
+
+    std::size_t yielding_ = 0; ///< lanes that let others have a turn of the event loop
+    bool stalled_ = false;     ///< no lane was opened, since one was yielding
 
 private:
     bool rejected_ = false; ///< fail-fast: there is a first failure
     error_code code_;
     std::exception_ptr exception_;
-    std::exception_ptr source_error_;
 };
 
 } // namespace fanout::detail

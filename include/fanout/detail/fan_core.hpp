@@ -24,9 +24,10 @@ struct ticket {
 
 /// What a lane gets when it asks for work.
 enum class grant : std::uint8_t {
-    none,  ///< nothing to run or no permit: the lane ends
-    fresh, ///< pull the next input, then answer pulled(), source_ended() or source_failed()
-    retry, ///< run the input that `retry()` hands out
+    none,   ///< nothing to run or no permit: the lane ends
+    fresh,  ///< pull the next input, then answer pulled(), source_ended() or source_failed()
+    retry,  ///< run the input that `retry()` hands out
+    parked, ///< run an input that was parked, then answer resumed()
 };
 
 /// What follows from a rejection.
@@ -40,15 +41,21 @@ enum class verdict : std::uint8_t {
 /// was nothing to run. Lanes are counted from `lane_opened()` to `lane_ended()`, since a lane may end some time
 /// after its last child; the fan-out is finished when no lane, no permit and nothing to run again is left.
 ///
+/// Where permits come from a limit that others share, the shell gets one before it calls `take()`. While it waits for
+/// one, from `asked()` to `answered()`, no lane is opened: a fan-out stands in a limit's line once.
+///
+/// An input may have to wait after it was pulled, for its key, or for a permit of its own weight: it is parked.
+///
 /// `Payload` is what the shell needs to run an input again; it rests here while the input sleeps.
 template <class TimePoint, class Payload>
 class fan_core {
 public:
     struct config {
-        std::size_t window = 1;            ///< permits
-        bool fail_fast = false;            ///< the first rejection stops all
-        std::uint32_t max_attempts = 1;    ///< per input, the first included
-        std::optional<TimePoint> deadline; ///< no sleep passes it
+        std::size_t window = 1;                  ///< permits
+        std::size_t lookahead = ~std::size_t{0}; ///< inputs that may be parked at once
+        bool fail_fast = false;                  ///< the first rejection stops all
+        std::uint32_t max_attempts = 1;          ///< per input, the first included
+        std::optional<TimePoint> deadline;       ///< no sleep passes it
     };
 
     explicit fan_core(config const& c) : config_(c) {}
@@ -56,13 +63,23 @@ public:
     // ---- what the shell asks
 
     /// A further lane would have work: there is a permit, and something to run that is not known to be absent.
-    bool wants_lane() const noexcept {
-        return stop_ == stop_cause::none && running_ < config_.window && (!exhausted_ || ready());
+    bool wants_lane() const noexcept { return wants_work() && !asking_; }
+
+    /// A lane that has a permit would have work.
+    bool wants_work() const noexcept {
+        return stop_ == stop_cause::none && running_ < config_.window &&
+               (may_pull() || resumable_ > 0 || ready());
+    }
+
+    /// A permit that is waited for may still be of use.
+    bool has_use_for_permit() const noexcept {
+        return stop_ == stop_cause::none && (!exhausted_ || parked_ + resumable_ > 0 || ready());
     }
 
     /// True once, when all has ended: the time to complete.
     bool finish() noexcept {
-        auto const idle = running_ == 0 && lanes_ == 0 && sleeping_.empty();
+        auto const idle =
+            running_ == 0 && lanes_ == 0 && sleeping_.empty() && parked_ + resumable_ == 0 && !asking_;
         if (finished_ || !idle || !(exhausted_ || stop_ != stop_cause::none)) {
             return false;
         }
@@ -81,19 +98,24 @@ public:
     std::size_t skipped_count() const noexcept { return skipped_; }
     std::size_t abandoned() const noexcept { return abandoned_; }
     std::size_t sleeping() const noexcept { return sleeping_.size(); }
+    bool asking() const noexcept { return asking_; }
 
     // ---- lanes and permits
+
+    /// The shell waits for a permit of a shared limit; and does so no more.
+    void asked() noexcept { asking_ = true; }
+    void answered() noexcept { asking_ = false; }
 
     void lane_opened() noexcept { ++lanes_; }
     void lane_ended() noexcept { --lanes_; }
 
-    /// A lane is free: what may it run? Inputs whose sleep is over go before fresh ones.
+    /// A lane is free: what may it run? Inputs that were parked go first, then those whose sleep is over, then fresh ones.
     grant take() noexcept {
-        if (!wants_lane()) {
+        if (!wants_work()) {
             return grant::none;
         }
         ++running_;
-        return ready() ? grant::retry : grant::fresh;
+        return resumable_ > 0 ? grant::parked : ready() ? grant::retry : grant::fresh;
     }
 
     /// The answer to `grant::fresh`: there was an input.
@@ -124,6 +146,27 @@ public:
     void skipped(ticket const& t) noexcept {
         --running_;
         ++(t.attempt > 1 ? abandoned_ : skipped_);
+    }
+
+    /// What `take()` gave has to wait, although it could run otherwise.
+    void parked(ticket const& t) noexcept {
+        --running_;
+        ++parked_;
+        parked_retries_ += t.attempt > 1 ? 1 : 0;
+    }
+
+    /// One of those that are parked may run.
+    void may_resume() noexcept {
+        if (parked_ > 0) { // else they were dropped by a stop
+            --parked_;
+            ++resumable_;
+        }
+    }
+
+    /// The answer to `grant::parked`: which one it is.
+    void resumed(ticket const& t) noexcept {
+        --resumable_;
+        parked_retries_ -= t.attempt > 1 ? 1 : 0;
     }
 
     // ---- children
@@ -163,7 +206,9 @@ public:
             return false;
         }
         stop_ = cause;
-        abandoned_ += sleeping_.size();
+        abandoned_ += sleeping_.size() + parked_retries_;
+        skipped_ += parked_ + resumable_ - parked_retries_;
+        parked_ = resumable_ = parked_retries_ = 0;
         sleeping_.clear();
         return true;
     }
@@ -185,14 +230,21 @@ private:
     /// An input whose sleep is over waits for a permit.
     bool ready() const noexcept { return now_ && !sleeping_.empty() && !(*now_ < sleeping_.front().due); }
 
+    /// There may be a further input, and room for it if it must be parked.
+    bool may_pull() const noexcept { return !exhausted_ && parked_ + resumable_ < config_.lookahead; }
+
     config config_;
     std::size_t next_ = 0;
     std::size_t running_ = 0;
     std::size_t lanes_ = 0;
-    std::size_t abandoned_ = 0; ///< were to run again, and do not
-    std::size_t skipped_ = 0;   ///< were pulled, and never ran
+    std::size_t abandoned_ = 0;      ///< were to run again, and do not
+    std::size_t skipped_ = 0;        ///< were pulled, and never ran
+    std::size_t parked_ = 0;         ///< were pulled, and have to wait
+    std::size_t resumable_ = 0;      ///< were parked, and may run now
+    std::size_t parked_retries_ = 0; ///< those of the two that ran before
     stop_cause stop_ = stop_cause::none;
     bool exhausted_ = false;
+    bool asking_ = false;
     bool finished_ = false;
     std::optional<TimePoint> now_;  ///< the last time that timer_due() told
     std::vector<sleeper> sleeping_; ///< a heap, the earliest on top

@@ -38,6 +38,7 @@ class fan_out : lane_driver<fan_out<Job, Executor, Handler, Threaded>, Job, Exec
 
 public:
     using executor_type = Executor;
+    using typename base::admission;
     using typename base::clock;
     using typename base::guard;
     using typename base::lane_type;
@@ -91,6 +92,14 @@ public:
     using base::settled;
     using base::yields;
 
+    // ---- how a permit is waited for
+
+    using base::answered;
+    using base::ask;
+    using base::emit_withdrawal;
+    using base::pump;
+    using base::stand_in_line;
+
     // ---- what happens from outside
 
     static void enter(ref self, auto&& what) {
@@ -141,6 +150,8 @@ public:
 
 private:
     friend base;
+    friend intake<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
+    friend asking<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend bookkeeping<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend completion<fan_out, Handler, Executor>;
     friend ref;
@@ -158,7 +169,6 @@ private:
     using base::job_;
     using base::lanes_;
     using base::mutex_;
-    using base::pump;
 
     template <class H>
     fan_out(H&& handler, Job&& job, Executor const& ex)
@@ -184,6 +194,12 @@ private:
             if (f.inside_ == 1 && f.cancel_ != cancel_cause::none) {
                 f.flush();
                 continue;
+            }
+            if constexpr (base::admits) {
+                if (f.inside_ == 1 && f.must_withdraw()) {
+                    f.withdraw();
+                    continue;
+                }
             }
             if (--f.inside_ == 0 && f.core_.finish()) {
                 lock.unlock();

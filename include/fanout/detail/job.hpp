@@ -9,6 +9,7 @@
 #include <fanout/detail/serial.hpp>
 #include <fanout/detail/sink.hpp>
 #include <fanout/detail/source.hpp>
+#include <fanout/detail/with_resource.hpp>
 
 #include <boost/asio/strand.hpp>
 
@@ -78,6 +79,9 @@ public:
     using clock = typename Settings::clock;
     using observer_type = typename Settings::observer_type;
     using on_type = typename Settings::on_type;
+    using admission_type = typename Settings::admission_type;
+    using keys_type = typename Settings::keys_type;
+    static constexpr bool keyed = !std::is_same_v<keys_type, no_keys>;
     using time_point = typename clock::time_point;
 
     explicit job_base(Settings&& s) : settings_(std::move(s)) {}
@@ -90,6 +94,18 @@ public:
     }
     std::optional<time_point> deadline(time_point start) const {
         return settings_.times.deadline ? std::optional(settings_.times.deadline->from(start)) : std::nullopt;
+    }
+
+    admission_type& admission() noexcept { return settings_.limits.admission; }
+    std::size_t per_key() const noexcept {
+        if constexpr (keyed) {
+            return settings_.limits.keys.permits();
+        } else {
+            return 0;
+        }
+    }
+    bool is_overload(error_code const& code, std::exception_ptr const& e) {
+        return settings_.overload(code, e);
     }
 
     /// A lane's own executor, where each has one.
@@ -105,9 +121,10 @@ struct no_retry {
 };
 
 template <class Core, bool FailFast, class Retry>
-auto core_config(std::size_t window, auto deadline, [[maybe_unused]] Retry const& retry) {
+auto core_config(auto const& limits, auto deadline, [[maybe_unused]] Retry const& retry) {
     typename Core::config c;
-    c.window = window;
+    c.window = limits.window;
+    c.lookahead = limits.keys.lookahead();
     c.fail_fast = FailFast;
     c.deadline = deadline;
     if constexpr (Retry::retries) {
@@ -116,6 +133,15 @@ auto core_config(std::size_t window, auto deadline, [[maybe_unused]] Retry const
     return c;
 }
 
+template <class Keys, class Input>
+struct key_by {
+    using type = void;
+};
+template <class Key, class Input>
+struct key_by<keyed_t<Key>, Input> {
+    using type = std::remove_cvref_t<std::invoke_result_t<Key&, std::remove_reference_t<Input> const&>>;
+};
+
 /// A range of inputs and a factory that makes children of one type.
 template <class Source, class Factory, class Sink, bool FailFast, class Retry, class Settings>
 class range_job : public job_base<Settings> {
@@ -123,7 +149,8 @@ class range_job : public job_base<Settings> {
 
 public:
     using item = typename Source::item;
-    using child_type = std::invoke_result_t<Factory&, typename Source::input>;
+    using child_type = made_by<Factory, typename Source::input, typename base::admission_type::permit_type>;
+    using key = typename key_by<typename base::keys_type, typename Source::input>::type;
     using child_types = std::tuple<child_type>;
     static constexpr bool homogeneous = true;
     static constexpr bool fail_fast = FailFast;
@@ -137,7 +164,7 @@ public:
           retry_(std::move(retry)) {}
 
     auto config(std::optional<typename base::time_point> deadline) const {
-        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.window,
+        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.limits,
                                                                                 deadline, retry_);
     }
 
@@ -158,7 +185,18 @@ public:
         }
     }
 
-    child_type make(item& input, any_index) { return std::invoke(factory_, Source::get(input)); }
+    child_type make(item& input, any_index)
+        requires(!carries_resource<typename base::admission_type::permit_type>)
+    {
+        return std::invoke(factory_, Source::get(input));
+    }
+    template <class Permit>
+    auto make_with_resource(item& input, Permit& permit) {
+        return call_with_resource<typename Source::input>(permit, factory_, Source::get(input));
+    }
+
+    static auto const& peek(item const& input) { return Source::peek(input); }
+    auto key_of(item const& input) { return std::invoke(this->settings_.limits.keys.key(), peek(input)); }
     void visit(std::size_t, auto&& f) { f(any_index{}); }
 
     template <class... V>
@@ -213,7 +251,7 @@ public:
         : base(std::move(settings)), parts_(std::move(parts)), retry_(std::move(retry)) {}
 
     auto config(std::optional<typename base::time_point> deadline) const {
-        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.window,
+        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.limits,
                                                                                 deadline, retry_);
     }
 

@@ -47,7 +47,16 @@ public:
 
     template <class Which>
     decltype(auto) make(lane_type& l, Which which) {
-        return job_.make(l.item, which);
+        if constexpr (base::admits) {
+            if (l.held.refusal) { // in place of a permit
+                std::rethrow_exception(std::exchange(l.held.refusal, nullptr));
+            }
+        }
+        if constexpr (carries_resource<typename base::permit_type>) {
+            return job_.make_with_resource(l.item, l.held.permit);
+        } else {
+            return job_.make(l.item, which);
+        }
     }
 
     /// A child was fulfilled, with a value or without one.
@@ -99,7 +108,14 @@ public:
     /// The lane's child has settled: what next? False: the lane ends.
     bool next(lane_type& l) {
         guard lock(mutex_);
-        return take_work(l);
+        auto const more = take_work(l);
+        if constexpr (
+            Job::keyed) { // as one that was parked starts, there is room to look further for another key
+            if (core_.wants_lane() && !std::exchange(pump_posted_, true)) {
+                pump_later(l);
+            }
+        }
+        return more;
     }
 
     /// A lane goes through the event loop before its next child. Until it is back no further lane is opened, or
@@ -111,9 +127,7 @@ public:
     void is_back(lane_type& l) {
         guard lock(mutex_);
         if (--yielding_ == 0 && std::exchange(stalled_, false)) {
-            boost::asio::post(executor_of(l), [self = ref(self_pointer())]() mutable {
-                FanOut::enter(std::move(self), [](FanOut& f) { f.pump(); });
-            });
+            pump_later(l);
         }
     }
 
@@ -152,13 +166,21 @@ protected:
 
     FanOut* self_pointer() noexcept { return static_cast<FanOut*>(this); }
 
+    void pump_later(lane_type& l) {
+        boost::asio::post(executor_of(l), [self = ref(self_pointer())]() mutable {
+            FanOut::enter(std::move(self), [](FanOut& f) { f.pump(); });
+        });
+    }
+
     /// Opens lanes while there is work for them.
     void pump() {
         for (;;) {
             lane_type* l = nullptr;
             {
                 guard lock(mutex_);
+                pump_posted_ = false;
                 if (!core_.wants_lane()) {
+                    this->drop_spare();
                     return;
                 }
                 if (yielding_ > 0) {
@@ -293,6 +315,7 @@ protected:
     }
 
     void close_locked(lane_type& l) {
+        this->unused(l);
         lanes_.close(l);
         core_.lane_ended();
         if (emitting_ == &l) {
@@ -306,6 +329,7 @@ protected:
     lane_type* emitting_ = nullptr; ///< its cancellation is being emitted
     bool closed_while_emitting_ = false;
     bool cancellable_ = false;
+    bool pump_posted_ = false;
 };
 
 } // namespace fanout::detail

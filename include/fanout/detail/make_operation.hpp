@@ -69,9 +69,11 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
                   "fanout: a move-only view is given as an lvalue: std::move it");
     using source = range_source<std::views::all_t<Inputs>, Retry::retries>;
     using factory_type = std::decay_t<Factory>;
-    static_assert(std::is_invocable_v<factory_type&, typename source::input>,
+    auto settings = make_settings(std::forward<As>(as)...);
+    using permit = typename decltype(settings)::admission_type::permit_type;
+    static_assert(carries_resource<permit> || std::is_invocable_v<factory_type&, typename source::input>,
                   "fanout: the factory cannot be called with an element of the inputs");
-    using made = std::invoke_result_t<factory_type&, typename source::input>;
+    using made = made_by<factory_type, typename source::input, permit>;
     static_assert(child<made>,
                   "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
                   "(as async_xxx(..., boost::asio::deferred) does)");
@@ -80,7 +82,6 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
                   "fanout: what a child yields must be movable, and neither an error_code nor an "
                   "exception_ptr, which Outcome could not tell from its errors");
     using sink = Sink<value, yields_outcome<made>>;
-    auto settings = make_settings(std::forward<As>(as)...);
     using job = range_job<source, factory_type, sink, FailFast, Retry, decltype(settings)>;
     return operation<job, typename sink::result>(job(source(std::views::all(std::forward<Inputs>(inputs))),
                                                      factory_type(std::forward<Factory>(factory)), sink(),
@@ -110,6 +111,10 @@ auto make_tuple_operation(Retry retry, std::index_sequence<Is...>, std::index_se
     using parts = std::tuple<std::decay_t<std::tuple_element_t<Is, arguments>>...>;
     auto settings =
         make_settings(std::forward<std::tuple_element_t<n + Js, arguments>>(std::get<n + Js>(args))...);
+    using asked = decltype(settings);
+    static_assert(!asked::admission_type::by_input && std::is_same_v<typename asked::keys_type, no_keys> &&
+                      !carries_resource<typename asked::admission_type::permit_type>,
+                  "fanout: a keyed limit, a weight by input and a pool need a range of inputs and a factory");
     return
         []<class... Children>(std::type_identity<std::tuple<Children...>>, Retry&& r, auto&& s, parts&& p) {
             using sink = Sink<(... || yields_outcome<Children>), child_value_t<Children>...>;

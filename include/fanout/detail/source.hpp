@@ -60,6 +60,9 @@ public:
         return true;
     }
 
+    /// The input, to look at.
+    static auto const& peek(item const& from) { return *from; }
+
     static input get(item& from) { return static_cast<input>(*from); }
 
     /// How many inputs there are, where that can be known without running the source.

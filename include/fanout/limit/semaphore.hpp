@@ -228,9 +228,18 @@ public:
         }
     }
 
-    /// Ends one use of it and begins the next, unless someone else waits for it; `own_waiters` of those who wait
-    /// are the caller. False: it is the caller's to release.
-    bool renew(feedback const&, std::size_t own_waiters) noexcept { return owner_->may_keep(own_waiters); }
+    /// Whether its holder may go on with it: no one else waits, and there are not fewer permits by now.
+    /// `own_waiters` of those who wait are the caller.
+    bool renewable(std::size_t own_waiters) const noexcept { return owner_->may_keep(own_waiters); }
+
+    /// Ends one use of it and begins the next, where it is `renewable`; else gives it back and returns false.
+    bool renew(feedback const&, std::size_t own_waiters) noexcept {
+        auto const kept = renewable(own_waiters);
+        if (!kept) {
+            release();
+        }
+        return kept;
+    }
 
 private:
     friend class semaphore;

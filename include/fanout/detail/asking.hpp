@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// How a fan-out waits for a permit of a limit that others share: it stands in the line once, and leaves it when it has
+// no more use for one.
+
+#include <fanout/detail/counted_ref.hpp>
+#include <fanout/detail/intake.hpp>
+#include <fanout/detail/permit_waiting.hpp>
+
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/post.hpp>
+
+#include <exception>
+#include <utility>
+
+namespace fanout::detail {
+
+/// The base of `FanOut` above its intake. Where there are threads, the limit is asked on the fan-out's own strand.
+template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
+class asking : public intake<FanOut, Job, Executor, Allocator, Threaded> {
+    using base = intake<FanOut, Job, Executor, Allocator, Threaded>;
+
+public:
+    using base::base;
+    using typename base::admission;
+    using typename base::guard;
+
+    /// Whoever calls holds the mutex.
+    void ask(typename admission::request const& r) {
+        core_.asked();
+        waiting_.wanted = r;
+        waiting_.withdrawn = false;
+        if constexpr (Threaded) {
+            try {
+                boost::asio::post(self().executor(), [f = counted_ref<FanOut>(&self())]() mutable {
+                    FanOut::enter(std::move(f), [](FanOut& inside) { inside.stand_in_line(); });
+                });
+            } catch (...) {
+                core_.answered();
+                throw;
+            }
+        } else {
+            stand_in_line();
+        }
+    }
+
+    void stand_in_line() {
+        auto useless = false;
+        if constexpr (Threaded) { // things may have changed on the way here
+            guard const lock(this->mutex_);
+            useless = !core_.has_use_for_permit();
+        }
+        try {
+            if (useless) {
+                answered(nullptr, {});
+            } else {
+                job_.admission().async_acquire(
+                    waiting_.wanted,
+                    permit_end<FanOut>(counted_ref<FanOut>(&self()), waiting_.withdrawal.slot()));
+            }
+        } catch (...) {
+            guard const lock(this->mutex_);
+            core_.answered();
+            this->fail_source();
+        }
+    }
+
+    /// The limit has answered.
+    void answered(std::exception_ptr error, typename admission::permit_type permit) {
+        {
+            guard const lock(this->mutex_);
+            core_.answered();
+            if (!error) {
+                waiting_.spare = std::move(permit);
+            } else if (!waiting_.withdrawn) {
+                waiting_.refusal = std::move(error);
+            }
+            if (waiting_.head) {
+                core_.may_resume();
+            }
+        }
+        self().pump();
+    }
+
+    /// A permit that came when it was of no more use.
+    void drop_spare() noexcept {
+        if constexpr (base::admits) {
+            waiting_.refusal = nullptr;
+            if (waiting_.spare) {
+                waiting_.spare.release(feedback{});
+            }
+        }
+    }
+
+    /// True once, where the fan-out stands in the line for nothing.
+    bool must_withdraw() noexcept {
+        return core_.asking() && !core_.has_use_for_permit() && !std::exchange(waiting_.withdrawn, true);
+    }
+
+    void withdraw() noexcept {
+        if constexpr (Threaded) {
+            boost::asio::post(self().executor(), [f = counted_ref<FanOut>(&self())]() mutable {
+                FanOut::enter(std::move(f), [](FanOut& inside) { inside.emit_withdrawal(); });
+            });
+        } else {
+            emit_withdrawal();
+        }
+    }
+
+    void emit_withdrawal() { waiting_.withdrawal.emit(boost::asio::cancellation_type::terminal); }
+
+protected:
+    using base::core_;
+    using base::job_;
+    using base::waiting_;
+
+private:
+    FanOut& self() noexcept { return static_cast<FanOut&>(*this); }
+};
+
+} // namespace fanout::detail

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// A permit of each of several limits, taken one after another in one order everywhere.
+
+#include <fanout/detail/mapped_handler.hpp>
+#include <fanout/error.hpp>
+#include <fanout/limit/admission.hpp>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/compose.hpp>
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// Calls `f(integral_constant)` with `i`.
+template <std::size_t N, class F>
+void visit_index(std::size_t i, F&& f) {
+    [&]<std::size_t... Is>(std::index_sequence<Is...>) {
+        (void)(... || (i == Is && (f(std::integral_constant<std::size_t, Is>{}), true)));
+    }(std::make_index_sequence<N>());
+}
+
+/// The place in a tuple of the one whose type has something that others have not; the size where none has.
+template <template <class> class Has, class... Ts>
+consteval std::size_t place_of() {
+    std::size_t at = 0;
+    (void)(... || (Has<Ts>::value || (++at, false)));
+    return at;
+}
+
+template <class Permit>
+struct has_resource : std::bool_constant<carries_resource<Permit>> {};
+
+template <class... Permits>
+class joint_permit;
+
+/// What carries a resource among several permits, where one does.
+template <bool, class Joint>
+struct joint_resource {};
+
+/// A permit of each; all are there, or none.
+template <class... Permits>
+class joint_permit : public joint_resource<(... || carries_resource<Permits>), joint_permit<Permits...>> {
+    static_assert((0 + ... + int(carries_resource<Permits>)) <= 1,
+                  "fanout: at most one limit of a call may carry a resource for the factory");
+
+public:
+    explicit operator bool() const noexcept {
+        return std::apply([](auto const&... p) { return (... && static_cast<bool>(p)); }, all);
+    }
+
+    void release(feedback const& f = {}) noexcept {
+        std::apply([&](auto&... p) { (p.release(f), ...); }, all);
+    }
+
+    bool renew(feedback const& f, std::size_t own_waiters) noexcept
+        requires(... && renewable<Permits>)
+    {
+        // Those behind the first that is not renewed are ended with the same words; those before it have had theirs.
+        std::size_t renewed = 0;
+        std::apply([&](auto&... p) { (void)(... && (p.renew(f, own_waiters) && (++renewed, true))); }, all);
+        if (renewed == sizeof...(Permits)) {
+            return true;
+        }
+        std::size_t i = 0;
+        std::apply([&](auto&... p) { ((i < renewed ? p.release() : p.release(f), ++i), ...); }, all);
+        return false;
+    }
+
+    std::tuple<Permits...> all;
+};
+
+template <class... Permits>
+struct joint_resource<true, joint_permit<Permits...>> {
+    static constexpr auto where = place_of<has_resource, Permits...>();
+    using resource_type = typename std::tuple_element_t<where, std::tuple<Permits...>>::resource_type;
+
+    resource_type* resource() const noexcept {
+        return std::get<where>(static_cast<joint_permit<Permits...> const&>(*this).all).resource();
+    }
+    auto make() { return std::get<where>(static_cast<joint_permit<Permits...>&>(*this).all).make(); }
+};
+
+/// A permit that is known by its limit's place.
+template <std::size_t I, class Permit>
+struct placed {
+    Permit permit;
+};
+
+/// Asks each of several limits. While it waits for one it holds the permits of those before, which cannot lock up:
+/// everyone asks in the order of the limits' addresses, and those that depend on nobody, a rate's tokens, come last.
+template <class... Admissions>
+class joint_admission {
+    static constexpr auto size = sizeof...(Admissions);
+
+public:
+    static constexpr bool by_input = (... || Admissions::by_input);
+    static constexpr bool wants_latency = (... || Admissions::wants_latency);
+    using permit_type = joint_permit<typename Admissions::permit_type...>;
+    using request = std::tuple<typename Admissions::request...>;
+
+    explicit joint_admission(std::tuple<Admissions...>&& members) : members_(std::move(members)) {
+        std::array<std::pair<bool, void const*>, size> rank{};
+        std::apply(
+            [&](auto const&... m) {
+                std::size_t i = 0;
+                ((rank[i++] = {std::remove_cvref_t<decltype(m)>::acquired_last, m.identity()}), ...);
+            },
+            members_);
+        for (std::size_t i = 0; i < size; ++i) {
+            order_[i] = i;
+        }
+        std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
+            return rank[a].first != rank[b].first ? rank[b].first
+                                                  : std::less<void const*>()(rank[a].second, rank[b].second);
+        });
+        auto const same = [&](std::size_t a, std::size_t b) { return rank[a].second == rank[b].second; };
+        if (std::adjacent_find(order_.begin(), order_.end(), same) != order_.end()) {
+            throw std::invalid_argument(
+                "fanout::all_of: the same limit is given twice; it would wait for itself");
+        }
+    }
+
+    /// The limits themselves, to tell whether a child asks for one that it holds.
+    template <class F>
+    bool any_identity(F f) const {
+        return std::apply([&](auto const&... m) { return (... || f(m.identity())); }, members_);
+    }
+
+    request ask() {
+        return std::apply([](auto&... m) { return request(m.ask()...); }, members_);
+    }
+    template <class Input>
+    request ask(Input const& input) {
+        auto const one = [&input](auto& m) {
+            if constexpr (std::remove_cvref_t<decltype(m)>::by_input) {
+                return m.ask(input);
+            } else {
+                return m.ask();
+            }
+        };
+        return std::apply([&](auto&... m) { return request(one(m)...); }, members_);
+    }
+
+    permit_type try_acquire(request const& r) {
+        permit_type p;
+        for (auto const i : order_) {
+            bool got = false;
+            visit_index<size>(i, [&](auto at) {
+                std::get<at>(p.all) = std::get<at>(members_).try_acquire(std::get<at>(r));
+                got = static_cast<bool>(std::get<at>(p.all));
+            });
+            if (!got) {
+                p.release();
+                return {};
+            }
+        }
+        return p;
+    }
+
+    template <class Handler>
+    void async_acquire(request const& r, Handler&& handler) {
+        boost::asio::async_compose<Handler, void(std::exception_ptr, permit_type)>(wait(*this, r), handler);
+    }
+
+private:
+    class wait;
+
+    std::tuple<Admissions...> members_;
+    std::array<std::size_t, size> order_{};
+};
+
+/// Asks one after another. The admission lives in the fan-out, which the handler owns.
+template <class... Admissions>
+class joint_admission<Admissions...>::wait {
+public:
+    wait(joint_admission& owner, request const& r) : owner_(&owner), wanted_(r) {}
+
+    template <class Self>
+    void operator()(Self& self) {
+        ask_next(self);
+    }
+
+    template <class Self, class Error, std::size_t I, class Permit>
+    void operator()(Self& self, Error const& error, placed<I, Permit> got) {
+        std::get<I>(got_.all) = std::move(got.permit);
+        if (error) {
+            refuse(self, as_pointer(error));
+        } else if (self.cancelled() != boost::asio::cancellation_type::none) {
+            refuse(self,
+                   as_pointer(boost::asio::error::make_error_code(boost::asio::error::operation_aborted)));
+        } else if (++step_ < size) {
+            ask_next(self);
+        } else {
+            self.complete(nullptr, std::move(got_));
+        }
+    }
+
+private:
+    static std::exception_ptr as_pointer(std::exception_ptr const& e) { return e; }
+    static std::exception_ptr as_pointer(error_code const& e) {
+        return std::make_exception_ptr(boost::system::system_error(e));
+    }
+
+    template <class Self>
+    void refuse(Self& self, std::exception_ptr error) {
+        got_.release();
+        self.complete(std::move(error), permit_type());
+    }
+
+    template <class Self>
+    void ask_next(Self& self) {
+        auto& owner = *owner_;
+        visit_index<size>(owner.order_[step_], [&](auto at) {
+            auto& member = std::get<at>(owner.members_);
+            auto const r = std::get<at>(wanted_);
+            using permit = typename std::remove_cvref_t<decltype(member)>::permit_type;
+            auto const place = [](permit p) { return placed<decltype(at)::value, permit>{std::move(p)}; };
+            member.async_acquire(r, mapped_handler<Self, decltype(place)>(std::move(self), place));
+        });
+    }
+
+    joint_admission* owner_;
+    request wanted_;
+    permit_type got_;
+    std::size_t step_ = 0;
+};
+
+template <class... Admissions>
+joint_admission<Admissions...> make_joint_admission(std::tuple<Admissions...>&& members) {
+    return joint_admission<Admissions...>(std::move(members));
+}
+
+} // namespace fanout::detail

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// What a fan-out holds of a shared limit: the permits of its lanes, and what it waits for.
+
+#include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/limit_parts.hpp>
+#include <fanout/error.hpp>
+
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/system/system_error.hpp>
+
+#include <exception>
+#include <optional>
+#include <utility>
+
+namespace fanout::detail {
+
+/// What a lane has from the limit: a permit, or the error that it got in place of one, which its child ends with.
+template <class Admission>
+struct held_permit {
+    typename Admission::permit_type permit{};
+    std::exception_ptr refusal;
+};
+template <>
+struct held_permit<no_admission> {};
+
+/// An input that was pulled and waits for a permit of its own.
+template <class Item, class Place>
+struct waiting_head {
+    waiting_head(ticket const& w, Item&& i, Place p) : work(w), item(std::move(i)), place(p) {}
+    ticket work;
+    Item item;
+    [[no_unique_address]] Place place;
+};
+
+/// The one waiter of a fan-out, and what it came back with.
+template <class Admission, class Item, class Place>
+struct permit_waiting {
+    /// Hands out what the waiter came back with, if anything.
+    bool take(held_permit<Admission>& to) noexcept {
+        if (refusal) {
+            to.refusal = std::exchange(refusal, nullptr);
+            return true;
+        }
+        if (spare) {
+            to.permit = std::move(spare);
+            return true;
+        }
+        return false;
+    }
+
+    typename Admission::permit_type spare{};
+    std::exception_ptr refusal;
+    std::optional<waiting_head<Item, Place>> head; ///< only where permits depend on the input
+    typename Admission::request wanted{};
+    boost::asio::cancellation_signal withdrawal;
+    bool withdrawn = false;
+};
+template <class Item, class Place>
+struct permit_waiting<no_admission, Item, Place> {};
+
+/// Takes the permit that a fan-out waited for. Owns the fan-out.
+template <class FanOut>
+class permit_end {
+public:
+    using executor_type = typename FanOut::executor_type;
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+    using permit_type = typename FanOut::admission::permit_type;
+
+    permit_end(typename FanOut::ref f, boost::asio::cancellation_slot slot) noexcept
+        : fan_out_(std::move(f)), slot_(slot) {}
+
+    executor_type get_executor() const noexcept { return fan_out_->executor(); }
+    cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
+
+    void operator()(error_code const& error, permit_type permit) {
+        (*this)(error ? std::make_exception_ptr(boost::system::system_error(error)) : nullptr,
+                std::move(permit));
+    }
+    void operator()(std::exception_ptr error, permit_type permit) {
+        slot_.clear(); // it may have left its cancellation handler behind
+        FanOut::enter(std::move(fan_out_),
+                      [&](FanOut& f) { f.answered(std::move(error), std::move(permit)); });
+    }
+
+private:
+    typename FanOut::ref fan_out_;
+    boost::asio::cancellation_slot slot_;
+};
+
+} // namespace fanout::detail
