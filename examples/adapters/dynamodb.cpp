@@ -3,12 +3,11 @@
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/core/error.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/field.hpp>
+#include <boost/beast/http/verb.hpp>
 #include <boost/json.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -79,45 +78,15 @@ json::object parse_dynamodb_reply(unsigned status, std::string_view body) {
     throw system_error(make_error_code(code), what);
 }
 
-struct dynamodb_client::connection {
-    explicit connection(asio::any_io_executor const& executor) : tcp(executor) {}
-    beast::tcp_stream tcp;
-    std::optional<asio::ssl::stream<beast::tcp_stream&>> tls;
-    beast::flat_buffer buffer;
-};
-
-struct dynamodb_client::reply {
-    error_code error;
-    bool got_bytes = false;
-    http::response<http::string_body> message;
-
-    bool is_stale() const {
-        return error && !got_bytes && error != beast::error::timeout &&
-               error != asio::error::operation_aborted;
-    }
-};
-
-class dynamodb_client::turn {
-public:
-    explicit turn(turns& from) : from_(&from) {}
-    turn(turn&& other) noexcept : from_(std::exchange(other.from_, nullptr)) {}
-    turn& operator=(turn&&) = delete;
-    ~turn() {
-        if (from_)
-            from_->try_receive([](error_code) {});
-    }
-
-private:
-    turns* from_;
-};
-
 dynamodb_client::dynamodb_client(asio::any_io_executor executor, http_url endpoint,
                                  aws_credentials credentials, options opts)
     : executor_(executor),
       endpoint_(std::move(endpoint)),
       credentials_(std::move(credentials)),
       options_(opts),
-      turns_(executor, opts.max_connections) {
+      connections_(
+          opts.max_connections, [this] { return connect(); },
+          [](connection_ptr const& used) { return used->is_reusable(); }) {
     if (!endpoint_.tls)
         return;
     tls_.set_default_verify_paths();
@@ -126,60 +95,31 @@ dynamodb_client::dynamodb_client(asio::any_io_executor executor, http_url endpoi
 
 dynamodb_client::~dynamodb_client() = default;
 
-asio::awaitable<dynamodb_client::turn> dynamodb_client::take_turn() {
-    if (!turns_.try_send(error_code{}))
-        co_await turns_.async_send(error_code{}, asio::use_awaitable);
-    co_return turn(turns_);
-}
-
-dynamodb_client::connection_ptr dynamodb_client::take_idle() {
-    if (idle_.empty())
-        return nullptr;
-    auto out = std::move(idle_.back());
-    idle_.pop_back();
-    return out;
-}
-
 asio::awaitable<dynamodb_client::connection_ptr> dynamodb_client::connect() {
-    auto out = std::make_unique<connection>(executor_);
-    error_code error;
     if (!resolved_) { // the first request asks the resolver, for all
+        error_code error;
         asio::ip::tcp::resolver resolver(executor_);
         auto found = co_await resolver.async_resolve(endpoint_.host, std::to_string(endpoint_.port),
                                                      asio::redirect_error(asio::use_awaitable, error));
-        throw_if(error, "cannot resolve DynamoDB's host ");
+        if (error)
+            throw system_error(error, "cannot resolve DynamoDB's host " + endpoint_.authority());
         resolved_ = std::move(found);
     }
-    auto const endpoints = *resolved_;
-    out->tcp.expires_after(options_.connect_timeout);
-    co_await out->tcp.async_connect(endpoints, asio::redirect_error(asio::use_awaitable, error));
-    if (error)
+    auto const addresses = *resolved_; // a copy: another request may reset them
+    auto out = std::make_unique<dynamodb_connection>(executor_);
+    try {
+        co_await out->open(endpoint_, addresses, tls_, options_.connect_timeout);
+    } catch (...) {
         resolved_.reset(); // it may have moved
-    throw_if(error, "cannot connect to DynamoDB at ");
-    out->tcp.socket().set_option(asio::ip::tcp::no_delay(true));
-    if (endpoint_.tls) {
-        auto& tls = out->tls.emplace(out->tcp, tls_);
-        tls.set_verify_callback(asio::ssl::host_name_verification(endpoint_.host));
-        error_code not_an_address;
-        asio::ip::make_address(endpoint_.host, not_an_address);
-        if (not_an_address) // SNI is for names
-            SSL_set_tlsext_host_name(tls.native_handle(), endpoint_.host.c_str());
-        co_await tls.async_handshake(asio::ssl::stream_base::client,
-                                     asio::redirect_error(asio::use_awaitable, error));
-        throw_if(error, "no TLS with DynamoDB at ");
+        throw;
     }
     co_return out;
 }
 
-void dynamodb_client::throw_if(error_code const& error, char const* what) const {
-    if (error)
-        throw system_error(error, what + endpoint_.authority());
-}
-
 namespace {
 
-http::request<http::string_body> make_request(http_url const& endpoint, aws_credentials const& credentials,
-                                              std::string_view operation, std::string const& body) {
+dynamodb_connection::request make_request(http_url const& endpoint, aws_credentials const& credentials,
+                                          std::string_view operation, std::string const& body) {
     sigv4_request to_sign;
     to_sign.headers = {{"Host", endpoint.authority()},
                        {"Content-Type", "application/x-amz-json-1.0"},
@@ -188,7 +128,7 @@ http::request<http::string_body> make_request(http_url const& endpoint, aws_cred
         to_sign.headers.emplace_back("X-Amz-Security-Token", credentials.session_token);
     to_sign.body = body;
     auto const signature = sign_v4(to_sign, credentials, "dynamodb", std::chrono::system_clock::now());
-    http::request<http::string_body> out(http::verb::post, "/", 11);
+    dynamodb_connection::request out(http::verb::post, "/", 11);
     for (auto const& [name, value] : to_sign.headers)
         out.set(name, value);
     out.set("X-Amz-Date", signature.amz_date);
@@ -198,60 +138,30 @@ http::request<http::string_body> make_request(http_url const& endpoint, aws_cred
     return out;
 }
 
-template <class Stream>
-asio::awaitable<void> exchange_over(Stream& stream, beast::flat_buffer& buffer,
-                                    http::request<http::string_body> const& request, auto& out) {
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(32 * 1024 * 1024); // a page of a scan has 1 MB of data
-    co_await http::async_write(stream, request, asio::redirect_error(asio::use_awaitable, out.error));
-    if (!out.error)
-        co_await http::async_read(stream, buffer, parser,
-                                  asio::redirect_error(asio::use_awaitable, out.error));
-    out.got_bytes = parser.got_some() || buffer.size() != 0;
-    if (!out.error)
-        out.message = parser.release();
-}
-
 } // namespace
 
-asio::awaitable<dynamodb_client::reply> dynamodb_client::exchange(connection& on, std::string_view operation,
-                                                                  std::string const& body) {
+asio::awaitable<dynamodb_connection::reply>
+dynamodb_client::exchange(dynamodb_connection& on, std::string_view operation, std::string const& body) {
+    // Signed here, not while it waited for a connection: a signature is of its minute.
     auto const request = make_request(endpoint_, credentials_, operation, body);
-    on.tcp.expires_after(options_.request_timeout);
-    reply out;
-    if (on.tls)
-        co_await exchange_over(*on.tls, on.buffer, request, out);
-    else
-        co_await exchange_over(on.tcp, on.buffer, request, out);
-    co_return out;
-}
-
-// The reply's JSON, or its error thrown. The connection goes back to the idle ones if it can serve again.
-json::object dynamodb_client::finish(connection_ptr used, reply const& r) {
-    throw_if(r.error, "no good reply from DynamoDB at ");
-    if (r.message.keep_alive() && used->buffer.size() == 0)
-        idle_.push_back(std::move(used));
-    return parse_dynamodb_reply(r.message.result_int(), r.message.body());
+    co_return co_await on.exchange(request, options_.request_timeout);
 }
 
 asio::awaitable<json::object> dynamodb_client::call(std::string_view operation,
                                                     json::object const& parameters) {
     auto const body = json::serialize(parameters);
-    turn const mine = co_await take_turn();
-    auto reused = take_idle();
-    if (reused) {
-        auto answer = co_await exchange(*reused, operation, body);
-        // The server may close an idle connection just when we write to it. Only if not one byte of a reply came
-        // is it worth a fresh connection, once, as AWS's SDKs do. The server may still have seen the request: our
-        // writes are conditional, so that doing them twice changes nothing.
-        if (!answer.is_stale())
-            co_return finish(std::move(reused), answer);
-        reused.reset();
-        idle_.clear(); // of the same age, so most likely closed too
+    auto mine = co_await connections_.acquire();
+    auto answer = co_await exchange(**mine, operation, body);
+    if ((*mine)->was_closed_while_idle(answer)) {
+        // Once, as AWS's SDKs do. The server may still have seen the request: our writes are conditional, so that doing
+        // them twice changes nothing.
+        *mine = co_await connect();
+        answer = co_await exchange(**mine, operation, body);
     }
-    auto fresh = co_await connect();
-    auto answer = co_await exchange(*fresh, operation, body);
-    co_return finish(std::move(fresh), answer);
+    if (answer.error)
+        throw system_error(answer.error, "no good reply from DynamoDB at " + endpoint_.authority());
+    mine.give_back(); // else, as by any exception and by cancellation, the connection is closed
+    co_return parse_dynamodb_reply(answer.message.result_int(), answer.message.body());
 }
 
 } // namespace adapters

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// A DynamoDB client: one coroutine per request over Boost.Beast, JSON in, JSON out, signed by SigV4. It keeps
-// connections alive and reuses them, and belongs to one serial executor: it has no lock.
+// A DynamoDB client: one coroutine per request over Boost.Beast, JSON in, JSON out, signed by SigV4. It takes
+// its connections from a pool, and belongs to one serial executor.
 
+#include <fanout/limit/pool.hpp>
+
+#include "dynamodb_connection.hpp"
 #include "dynamodb_error.hpp"
 #include "sigv4.hpp"
 #include "url.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/experimental/channel.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/json/object.hpp>
 #include <boost/system/error_code.hpp>
@@ -21,7 +22,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace adapters {
 
@@ -60,28 +60,19 @@ public:
     asio::awaitable<json::object> call(std::string_view operation, json::object const& parameters);
 
 private:
-    struct connection;
-    struct reply;
-    class turn;
-    using connection_ptr = std::unique_ptr<connection>;
-    // A channel as a semaphore: a message in it is a request under way, and a send waits while it is full.
-    using turns = asio::experimental::channel<void(error_code)>;
+    using connection_ptr = std::unique_ptr<dynamodb_connection>;
 
-    asio::awaitable<turn> take_turn();
-    connection_ptr take_idle();
     asio::awaitable<connection_ptr> connect();
-    asio::awaitable<reply> exchange(connection& on, std::string_view operation, std::string const& body);
-    json::object finish(connection_ptr used, reply const& r);
-    void throw_if(error_code const& error, char const* what) const;
+    asio::awaitable<dynamodb_connection::reply> exchange(dynamodb_connection& on, std::string_view operation,
+                                                         std::string const& body);
 
     asio::any_io_executor executor_;
     http_url endpoint_;
     aws_credentials credentials_;
     options options_;
     asio::ssl::context tls_{asio::ssl::context::tls_client};
-    std::optional<asio::ip::tcp::resolver::results_type> resolved_;
-    turns turns_;
-    std::vector<connection_ptr> idle_;
+    std::optional<dynamodb_connection::endpoints> resolved_;
+    fanout::pool<connection_ptr> connections_; // last: what is in it uses tls_
 };
 
 } // namespace adapters

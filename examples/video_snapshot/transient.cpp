@@ -13,4 +13,8 @@ bool is_worth_a_retry(boost::system::error_code const& error) {
     return adapters::is_transient(error);
 }
 
+bool is_throttled(boost::system::error_code const& error) {
+    return error == adapters::dynamodb_errc::throttled;
+}
+
 } // namespace snapshot

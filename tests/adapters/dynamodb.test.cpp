@@ -2,16 +2,21 @@
 #include "dynamodb.hpp"
 
 #include <fanout/error.hpp>
+#include <fanout/when_all.hpp>
 
 #include "dynamodb_items.hpp"
 #include "transient.hpp"
 
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/ssl/error.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/error.hpp>
@@ -20,8 +25,12 @@
 #include <boost/system/system_error.hpp>
 #include <doctest/doctest.h>
 
+#include <functional>
 #include <limits>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -115,6 +124,16 @@ TEST_CASE("what passes by is retried, what the request got wrong is not") {
     }
 }
 
+TEST_CASE("only being asked too much is throttling") {
+    using snapshot::is_throttled;
+    CHECK(is_throttled(make_error_code(dynamodb_errc::throttled)));
+    for (error_code const& e :
+         {make_error_code(dynamodb_errc::internal_server_error), make_error_code(dynamodb_errc::validation),
+          error_code(asio::error::connection_refused), make_error_code(fanout::errc::timed_out),
+          error_code()})
+        CHECK_FALSE(is_throttled(e));
+}
+
 TEST_CASE("an update names its day in a condition, and its count as text") {
     snapshot::video const v{"고양이 \"1\" '\\", std::numeric_limits<std::int64_t>::max()};
     auto const text = json::serialize(snapshot::update_item("VideoTable", v, "2026-11-22"));
@@ -168,25 +187,33 @@ struct scripted_server {
     asio::ip::tcp::acceptor acceptor;
     int connections = 0;
     int requests = 0;
+    std::function<void()> on_request; // the next request has come, and is not answered yet
+    std::string reply = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
     explicit scripted_server(asio::io_context& io) : acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
 
     http_url url() const { return {false, "127.0.0.1", acceptor.local_endpoint().port()}; }
 
-    // Each connection answers `replies` requests with {}, then drops when the next request has come (or at once).
+    // Each connection answers `replies` requests with `reply`, then drops when the next request has come (or at once).
     asio::awaitable<void> serve(int replies, bool read_before_drop) {
         for (;;) {
             auto socket = co_await acceptor.async_accept(asio::use_awaitable);
             ++connections;
-            std::string bytes;
-            for (int i = 0; i < replies; ++i) {
-                co_await read_request(socket, bytes);
-                static std::string const response = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
-                co_await asio::async_write(socket, asio::buffer(response), asio::use_awaitable);
+            try {
+                co_await answer(std::move(socket), replies, read_before_drop);
+            } catch (system_error const&) { // the client has closed it
             }
-            if (read_before_drop)
-                co_await read_request(socket, bytes);
         }
+    }
+
+    asio::awaitable<void> answer(asio::ip::tcp::socket socket, int replies, bool read_before_drop) {
+        std::string bytes;
+        for (int i = 0; i < replies; ++i) {
+            co_await read_request(socket, bytes);
+            co_await asio::async_write(socket, asio::buffer(reply), asio::use_awaitable);
+        }
+        if (read_before_drop)
+            co_await read_request(socket, bytes);
     }
 
     asio::awaitable<void> read_request(asio::ip::tcp::socket& socket, std::string& bytes) {
@@ -200,6 +227,8 @@ struct scripted_server {
                                       asio::transfer_exactly(end - bytes.size()), asio::use_awaitable);
         bytes.erase(0, end);
         ++requests;
+        if (auto const once = std::exchange(on_request, nullptr))
+            once();
     }
 };
 
@@ -247,6 +276,86 @@ TEST_CASE("a kept connection that dropped is replaced once, without the caller k
         CHECK_FALSE(failure);
         CHECK(server.connections == 3);
     }
+}
+
+TEST_CASE("a request beyond the most connections waits its turn, and takes the connection that comes free") {
+    asio::io_context io(1);
+    scripted_server server(io);
+    dynamodb_client client(io.get_executor(), server.url(), nobody, {.max_connections = 1});
+    auto const failure = run(server, io, 1000, false, [&]() -> asio::awaitable<void> {
+        std::vector<int> const requests(20);
+        auto const call = [&](int) { return client.call("Scan", {}); };
+        auto calls = fanout::when_all(requests, call);
+        co_await std::move(calls);
+    });
+    CHECK_FALSE(failure);
+    CHECK(server.requests == 20);
+    CHECK(server.connections == 1);
+}
+
+TEST_CASE("a cancelled request closes its connection, and its turn goes to the next") {
+    asio::io_context io(1);
+    scripted_server server(io);
+    dynamodb_client client(io.get_executor(), server.url(), nobody, {.max_connections = 1});
+    auto const failure = run(server, io, 1000, false, [&]() -> asio::awaitable<void> {
+        co_await client.call("Scan", {});
+        asio::cancellation_signal stop;
+        server.on_request = [&] { stop.emit(asio::cancellation_type::terminal); };
+        asio::steady_timer ended(io, asio::steady_timer::time_point::max());
+        asio::co_spawn(
+            io, client.call("Scan", {}),
+            asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr thrown, json::object) {
+                CHECK(thrown);
+                ended.cancel();
+            }));
+        co_await ended.async_wait(asio::as_tuple(asio::use_awaitable));
+        co_await client.call("Scan", {});
+    });
+    CHECK_FALSE(failure);
+    CHECK(server.connections == 2);
+}
+
+TEST_CASE("a reply that ends keep-alive, or has bytes behind it, closes its connection") {
+    for (auto const* reply : {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}",
+                              "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}surplus"}) {
+        CAPTURE(reply);
+        asio::io_context io(1);
+        scripted_server server(io);
+        server.reply = reply;
+        dynamodb_client client(io.get_executor(), server.url(), nobody, {});
+        auto const failure = run(server, io, 1000, false, [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < 3; ++i)
+                co_await client.call("Scan", {});
+        });
+        CHECK_FALSE(failure);
+        CHECK(server.connections == 3);
+    }
+}
+
+TEST_CASE("a connection that cannot be made says where, and the next request makes one") {
+    asio::io_context io(1);
+    std::optional<scripted_server> server(io);
+    auto const url = server->url();
+    server.reset(); // no one listens there now
+    dynamodb_client client(io.get_executor(), url, nobody, {.max_connections = 1});
+    int told = 0;
+    asio::co_spawn(
+        io,
+        [&]() -> asio::awaitable<void> {
+            for (int i = 0; i < 2; ++i) {
+                try {
+                    co_await client.call("Scan", {});
+                } catch (system_error const& e) {
+                    CHECK(e.code() == asio::error::connection_refused);
+                    CHECK(std::string(e.what()).find("cannot connect to DynamoDB at " + url.authority()) ==
+                          0);
+                    ++told;
+                }
+            }
+        },
+        asio::detached);
+    io.run();
+    CHECK(told == 2);
 }
 
 TEST_CASE("a fresh connection that drops is an error at once, and worth a retry") {
