@@ -40,6 +40,18 @@ constexpr char const* footer =
     "  retry       as settled, and what failed for a passing cause is tried again (throttling, timeouts, "
     "dropped\n"
     "              connections, server errors), up to --max-attempts, with exponential backoff\n"
+    "\n"
+    "Limits (of the writes, their retries included):\n"
+    "  N           at most N under way at once, 1 to 1000000\n"
+    "  unlimited   all at once\n"
+    "  rate:N/s    N start per second, or with rate:N/min per minute; rate:N/s:BURST lets BURST start at "
+    "once "
+    "after a\n"
+    "              pause (default: a tenth of a second's worth)\n"
+    "  adaptive    as many at once as the target bears: more while it takes them, fewer when it throttles; "
+    "at "
+    "most 1000,\n"
+    "              or with adaptive:MAX at most MAX\n"
     "Durations are written 500ms, 2s, 14min, 1h.\n"
     "\n"
     "Environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and AWS_REGION for DynamoDB; "
@@ -82,8 +94,10 @@ strategy parse_strategy(std::string const& text) {
 void add_options(CLI::App& app, raw& r) {
     app.add_option("--strategy", r.strategy, "sequential, when_all, settled or retry (default retry)")
         ->type_name("NAME");
-    app.add_option("--limit", r.limit, "writes under way at once: 1 to 1000000, or unlimited (default 64)")
-        ->type_name("N");
+    app.add_option(
+           "--limit", r.limit,
+           "64, unlimited, rate:500/s or adaptive: what the writes must keep to, see below (default 64)")
+        ->type_name("LIMIT");
     app.add_option("--max-attempts", r.max_attempts,
                    "tries per video with --strategy retry, 1 to 1000 (default 4)")
         ->type_name("N");

@@ -3,6 +3,7 @@
 // The command line of video_snapshot.
 
 #include "../adapters/url.hpp"
+#include "limit_argument.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -32,7 +33,7 @@ struct server_arguments {
 
 struct arguments {
     strategy how = strategy::retry;
-    std::optional<std::size_t> limit = 64; // nullopt: unlimited
+    limit_argument limit;
     std::uint32_t max_attempts = 4;
     std::optional<std::chrono::microseconds> attempt_timeout;
     std::optional<std::chrono::microseconds> deadline;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "fan_out.hpp"
 
+#include <fanout/limit/adaptive.hpp>
+#include <fanout/limit/algorithm/aimd.hpp>
+#include <fanout/limit/rate.hpp>
+#include <fanout/limit/window.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
@@ -27,22 +31,21 @@ void explain_all(Outcomes const& outcomes, ledger& book) {
             book.explain(i, outcomes[i].exception());
 }
 
-// The three fan-outs. Where is nothing, or fanout::on(pool).
-template <class... Where>
+// The three fan-outs, under any limit. Where is nothing, or fanout::on(pool).
+template <class Limit, class... Where>
 asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& videos, snapshot_target& target,
-                              ledger& book, fanout::options options, Where... where) {
+                              ledger& book, fanout::options options, Limit& limit, Where... where) {
     auto const write = [&target](video const& v) { return target.record(v); };
-    // Known only now, so a number in either case; in a program with a fixed choice it is fanout::unlimited.
-    auto const limit = fanout::limit(all.limit.value_or(fanout::unlimited.permits()));
+    auto const overload = fanout::overload_if(is_throttled); // what lowers an adaptive limit
     if (all.how == strategy::when_all) {
-        auto writes = fanout::when_all(videos, write, limit, options, book, where...);
+        auto writes = fanout::when_all(videos, write, limit, overload, options, book, where...);
         try {
             co_await std::move(writes);
         } catch (...) {
             book.explain_first(std::current_exception());
         }
     } else if (all.how == strategy::settled) {
-        auto writes = fanout::when_all_settled(videos, write, limit, options, book, where...);
+        auto writes = fanout::when_all_settled(videos, write, limit, overload, options, book, where...);
         auto const outcomes = co_await std::move(writes);
         explain_all(outcomes, book);
     } else {
@@ -51,10 +54,32 @@ asio::awaitable<void> fan_out(arguments const& all, std::vector<video> const& vi
         };
         auto writes =
             fanout::retry_rejected(videos, write, fanout::retry_policy{.max_attempts = all.max_attempts},
-                                   fanout::retry_if(passing), limit, options, book, where...);
+                                   fanout::retry_if(passing), limit, overload, options, book, where...);
         auto const done = co_await std::move(writes);
         explain_all(done.outcomes, book);
     }
+}
+
+// Makes the limit that was asked for, and runs the writes under it. Returns where an adaptive one ended.
+template <class... Where>
+asio::awaitable<std::optional<std::size_t>>
+fan_out_limited(arguments const& all, std::vector<video> const& videos, snapshot_target& target, ledger& book,
+                fanout::options options, Where... where) {
+    if (auto const* asked = std::get_if<rate_limit>(&all.limit.what)) {
+        fanout::rate rate(asked->per_second, static_cast<double>(asked->burst));
+        co_await fan_out(all, videos, target, book, options, rate, where...);
+    } else if (auto const* most = std::get_if<adaptive_limit>(&all.limit.what)) {
+        // AIMD, since DynamoDB turns away what is too much; the others look for a latency that grows.
+        fanout::adaptive<fanout::aimd> adaptive(fanout::aimd::options{.maximum = most->maximum});
+        co_await fan_out(all, videos, target, book, options, adaptive, where...);
+        co_return adaptive.limit();
+    } else {
+        // Known only now, so a number in either case; in a program with a fixed choice it is fanout::unlimited.
+        auto const* window = std::get_if<window_limit>(&all.limit.what);
+        auto const limit = fanout::limit(window ? window->permits : fanout::unlimited.permits());
+        co_await fan_out(all, videos, target, book, options, limit, where...);
+    }
+    co_return std::nullopt;
 }
 
 bool is_cancelled(asio::cancellation_state const& state) {
@@ -111,9 +136,9 @@ asio::awaitable<void> write_one_by_one(arguments const& all, std::vector<video> 
 
 } // namespace
 
-asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos,
-                                snapshot_target& target, ledger& book,
-                                steady_clock::time_point program_start) {
+asio::awaitable<std::optional<std::size_t>> write_all(arguments const& all, std::vector<video> const& videos,
+                                                      snapshot_target& target, ledger& book,
+                                                      steady_clock::time_point program_start) {
     auto const deadline = all.deadline ? program_start + *all.deadline : steady_clock::time_point::max();
     if (all.how == strategy::sequential) {
         auto loop = write_one_by_one(all, videos, target, book, deadline);
@@ -121,20 +146,17 @@ asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& 
             co_await asio::co_spawn(asio::make_strand(*pool), std::move(loop), asio::use_awaitable);
         else
             co_await std::move(loop);
-        co_return;
+        co_return std::nullopt;
     }
     fanout::options options;
     if (all.attempt_timeout)
         options.attempt_timeout = *all.attempt_timeout;
     if (all.deadline)
         options.deadline = deadline;
-    if (auto* pool = target.pool()) {
-        auto writes = fan_out(all, videos, target, book, options, fanout::on(pool->get_executor()));
-        co_await std::move(writes);
-    } else {
-        auto writes = fan_out(all, videos, target, book, options);
-        co_await std::move(writes);
-    }
+    if (auto* pool = target.pool())
+        co_return co_await fan_out_limited(all, videos, target, book, options,
+                                           fanout::on(pool->get_executor()));
+    co_return co_await fan_out_limited(all, videos, target, book, options);
 }
 
 } // namespace snapshot

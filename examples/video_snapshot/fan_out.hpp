@@ -9,14 +9,17 @@
 #include <boost/asio/awaitable.hpp>
 
 #include <chrono>
+#include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace snapshot {
 
 // Writes them all, as far as strategy, deadline and cancellation let it, and throws for none of them; `book` knows.
+// Returns where an adaptive limit ended.
 // The caller has reset its coroutine's cancellation state to take total cancellation, and not to throw.
-boost::asio::awaitable<void> write_all(arguments const& all, std::vector<video> const& videos,
-                                       snapshot_target& target, ledger& book,
-                                       std::chrono::steady_clock::time_point program_start);
+boost::asio::awaitable<std::optional<std::size_t>>
+write_all(arguments const& all, std::vector<video> const& videos, snapshot_target& target, ledger& book,
+          std::chrono::steady_clock::time_point program_start);
 
 } // namespace snapshot

@@ -39,6 +39,7 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
     }
 
     ledger book(pending.size());
+    std::optional<std::size_t> limit_at_end;
     if (!pending.empty()) {
         progress const line(executor, !all.quiet, [&] {
             return std::to_string(already + book.settled()) + " of " +
@@ -48,7 +49,7 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
         co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
         co_await asio::this_coro::throw_if_cancelled(false);
         stop.writing(true);
-        co_await write_all(all, pending, target, book, program_start);
+        limit_at_end = co_await write_all(all, pending, target, book, program_start);
         stop.writing(false);
         co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
         co_await asio::this_coro::throw_if_cancelled(true);
@@ -64,6 +65,7 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
                       describe(std::current_exception());
     }
     out.numbers = make_summary(pending, book, already, after ? &*after : nullptr);
+    out.numbers.limit_at_end = limit_at_end;
     co_return out;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "ledger.hpp"
 
+#include "transient.hpp"
+
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
@@ -26,8 +28,10 @@ void ledger::on_settled(fanout::settled_event const& e) {
     stats::on_settled(e);
     // A try that will be repeated is written down too: the fan-out may be stopped before it is.
     entries_[e.index] = {e.what, e.what == fanout::state::fulfilled ? std::string() : e.error.message()};
-    if (e.what == fanout::state::rejected)
+    if (e.what == fanout::state::rejected) {
         first_rejected_ = std::min(first_rejected_, e.index);
+        throttled_ += is_throttled(e.error) ? 1 : 0;
+    }
     if (!e.retried)
         settled_.fetch_add(1, std::memory_order_relaxed);
 }

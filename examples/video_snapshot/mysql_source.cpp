@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <fanout/limit/pool.hpp>
+
 #include "../adapters/mysql.hpp"
 #include "servers.hpp"
 
@@ -32,26 +34,36 @@ std::optional<std::int64_t> count_of(mysql::field_view field, std::string const&
     throw std::runtime_error("MySQL: the VIEW of video '" + id + "' is not a whole number up to 2^63 - 1");
 }
 
+using session_ptr = std::unique_ptr<adapters::mysql_session>;
+
+// A coroutine with a copy of the URL, which so lives as long as it runs.
+asio::awaitable<session_ptr> open_session(adapters::mysql_url url) {
+    auto out = std::make_unique<adapters::mysql_session>(std::move(url));
+    co_await out->connect();
+    co_return out;
+}
+
 class mysql_source final : public video_source {
 public:
-    explicit mysql_source(adapters::mysql_url url) : url_(std::move(url)) {}
+    explicit mysql_source(adapters::mysql_url url)
+        : sessions_(1, [url = std::move(url)] { return open_session(url); }) {}
 
     asio::awaitable<std::vector<video>> videos() override {
-        adapters::mysql_session session(url_);
-        co_await session.connect();
+        auto const session = co_await sessions_.acquire();
         std::vector<video> out;
         auto add = [&out](mysql::row_view row) {
             auto id = id_of(row.at(0));
             auto const count = count_of(row.at(1), id);
             out.push_back({std::move(id), count});
         };
-        co_await session.read("SELECT VIDEO_ID, VIEW FROM VIDEO ORDER BY VIDEO_ID", add);
-        co_await session.close();
+        co_await (*session)->read("SELECT VIDEO_ID, VIEW FROM VIDEO ORDER BY VIDEO_ID", add);
+        // Not given back: the writes, which follow, may take longer than the server keeps an idle session.
+        co_await (*session)->close();
         co_return out;
     }
 
 private:
-    adapters::mysql_url url_;
+    fanout::pool<session_ptr> sessions_;
 };
 
 } // namespace

@@ -63,6 +63,21 @@ void print_rejected(std::ostream& out, summary const& s) {
         out << "rejected (" << rest << ") for " << by_cause.size() - shown << " other causes\n";
 }
 
+void print_throttled(std::ostream& out, summary const& s) {
+    if (s.throttled == 0)
+        return;
+    out << s.throttled << (s.throttled == 1 ? " reply was throttled" : " replies were throttled");
+    if (s.limit_at_end)
+        out << "; the limit ended at " << *s.limit_at_end;
+    out << '\n';
+}
+
+// null where the writes under way at once have no fixed bound.
+boost::json::value fixed_limit(limit_argument const& limit) {
+    auto const* window = std::get_if<window_limit>(&limit.what);
+    return window ? boost::json::value(window->permits) : boost::json::value();
+}
+
 } // namespace
 
 summary make_summary(std::vector<video> const& pending, ledger const& book, std::size_t already,
@@ -93,6 +108,7 @@ summary make_summary(std::vector<video> const& pending, ledger const& book, std:
     out.parallelism = book.effective_parallelism();
     out.attempts = book.started();
     out.retries = book.retried();
+    out.throttled = book.throttled();
     out.peak_in_flight = book.peak_in_flight();
     out.peak_memory_kib = peak_memory_kib();
     return out;
@@ -111,7 +127,7 @@ void print_text(std::ostream& out, summary const& s, arguments const& all) {
         << " before this run\n";
     out << to_string(all.how);
     if (all.how != strategy::sequential)
-        out << ", limit " << (all.limit ? std::to_string(*all.limit) : std::string("unlimited"));
+        out << ", limit " << all.limit.given;
     out << ": " << s.attempts << " writes, " << s.retries << " of them retries, at most " << s.peak_in_flight
         << " at once\n";
     print_rejected(out, s);
@@ -122,7 +138,9 @@ void print_text(std::ostream& out, summary const& s, arguments const& all) {
     char memory[64];
     std::snprintf(memory, sizeof memory, "peak memory: %.1f MiB",
                   static_cast<double>(s.peak_memory_kib) / 1024);
-    out << memory << '\n' << last_line(s) << '\n';
+    out << memory << '\n';
+    print_throttled(out, s);
+    out << last_line(s) << '\n';
 }
 
 void print_json(std::ostream& out, summary const& s, arguments const& all) {
@@ -134,7 +152,8 @@ void print_json(std::ostream& out, summary const& s, arguments const& all) {
     json::object const report{
         {"date", all.day},
         {"strategy", to_string(all.how)},
-        {"limit", all.limit ? json::value(*all.limit) : json::value()},
+        {"limit", fixed_limit(all.limit)},
+        {"limit_given", all.limit.given},
         {"videos", s.videos},
         {"already_recorded", s.already},
         {"fulfilled", s.fulfilled},
@@ -145,6 +164,8 @@ void print_json(std::ostream& out, summary const& s, arguments const& all) {
         {"parallelism", s.parallelism},
         {"attempts", s.attempts},
         {"retries", s.retries},
+        {"throttled_replies", s.throttled},
+        {"limit_at_end", s.limit_at_end ? json::value(*s.limit_at_end) : json::value()},
         {"peak_in_flight", s.peak_in_flight},
         {"peak_memory_kib", s.peak_memory_kib},
     };

@@ -28,6 +28,8 @@ struct summary {
     double seconds = 0;
     double parallelism = 0;
     std::size_t attempts = 0, retries = 0, peak_in_flight = 0;
+    std::size_t throttled = 0;               // tries that were answered so
+    std::optional<std::size_t> limit_at_end; // of an adaptive limit, where anything was written
     long peak_memory_kib = 0;
 
     bool all_recorded() const { return fulfilled == videos && doubled && doubled->empty(); }

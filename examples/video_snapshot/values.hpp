@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The values that options take: durations, limits, shares, days. Each parser throws usage_error, which says in one
+// The values that options take: durations, counts, shares, days. Each parser throws usage_error, which says in one
 // line what is wrong and what is allowed.
 
 #include <charconv>
@@ -42,17 +42,6 @@ inline std::uint64_t parse_count(std::string_view option, std::string_view text,
     if (!out || *out < least || *out > most)
         refuse(option, text, "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     return *out;
-}
-
-// nullopt: unlimited.
-inline std::optional<std::size_t> parse_limit(std::string_view option, std::string_view text) {
-    if (text == "unlimited")
-        return std::nullopt;
-    constexpr std::uint64_t most = 1'000'000;
-    auto const out = parse_number<std::uint64_t>(text);
-    if (!out || *out < 1 || *out > most)
-        refuse(option, text, "a whole number from 1 to " + std::to_string(most) + ", or unlimited");
-    return static_cast<std::size_t>(*out);
 }
 
 // 500ms, 2s, 1.5s, 14min, 1h. Zero is for options that say so.

@@ -36,7 +36,8 @@ constexpr char const* some_dynamodb = "http://127.0.0.1:8000";
 TEST_CASE("without arguments: retry, 64 at once, today, embedded") {
     auto const a = parse({});
     CHECK(a.how == strategy::retry);
-    CHECK(a.limit == 64);
+    CHECK(std::get<window_limit>(a.limit.what).permits == 64);
+    CHECK(a.limit.given == "64");
     CHECK(a.max_attempts == 4);
     CHECK_FALSE(a.attempt_timeout.has_value());
     CHECK_FALSE(a.deadline.has_value());
@@ -73,7 +74,7 @@ TEST_CASE("every option is understood") {
                           "--videos",
                           "0"});
     CHECK(a.how == strategy::when_all);
-    CHECK_FALSE(a.limit.has_value());
+    CHECK(std::holds_alternative<no_limit>(a.limit.what));
     CHECK(a.max_attempts == 7);
     CHECK(a.attempt_timeout == 2s);
     CHECK(a.deadline == 14min);
@@ -96,13 +97,57 @@ TEST_CASE("every option is understood") {
 }
 
 TEST_CASE("a wrong value is named, with what is allowed") {
-    CHECK(complaint({"--limit", "0"}) ==
-          "--limit: '0' is not allowed; give a whole number from 1 to 1000000, or unlimited");
+    CHECK(complaint({"--limit", "0"}) == "--limit: '0' is not allowed; give a whole number from 1 to "
+                                         "1000000, unlimited, rate:N/s, rate:N/min or "
+                                         "adaptive");
     CHECK(complaint({"--strategy", "fast"}) ==
           "--strategy: 'fast' is not allowed; give sequential, when_all, settled or retry");
-    for (auto const* value :
-         {"-1", "", "x", "1.5", "64x", " 64", "99999999999999999999", "1000001", "Unlimited"})
-        CHECK(complaint({"--limit", value}) != "");
+    for (auto const* value : {"-1",
+                              "",
+                              "x",
+                              "1.5",
+                              "64x",
+                              " 64",
+                              "1000001",
+                              "Unlimited",
+                              "rate",
+                              "rate:",
+                              "rate:500",
+                              "rate:/s",
+                              "rate:0/s",
+                              "rate:-5/s",
+                              "rate:x/s",
+                              "rate:500/h",
+                              "rate:500s",
+                              "rate:1e3/s",
+                              "rate:inf/s",
+                              "rate:nan/s",
+                              "rate:5/s:",
+                              "rate:5/s:0",
+                              "rate:5/s:x",
+                              "rate:5/s:1.5",
+                              "rate:5/s:1:1",
+                              "rate: 5/s",
+                              "rate:5/s ",
+                              "rate:1.2.3/s",
+                              "rate:0.0001/s",
+                              "rate:1000001/s",
+                              "rates:5/s",
+                              "adaptive:",
+                              "adaptive:0",
+                              "adaptive:-1",
+                              "adaptive:x",
+                              "adaptive:1000001",
+                              "adaptive 64",
+                              "Adaptive",
+                              "adaptive:64x",
+                              "rate:5/s:1000001",
+                              "99999999999999999999"}) {
+        CAPTURE(value);
+        CHECK(complaint({"--limit", value}).find("--limit: '") == 0);
+    }
+    CHECK(complaint({"--limit", "rate:0/s"}).find("a rate as rate:500/s") != std::string::npos);
+    CHECK(complaint({"--limit", "adaptive:0"}).find("adaptive:MAX") != std::string::npos);
     for (auto const* value : {"0", "-3", "1001", "many"})
         CHECK(complaint({"--max-attempts", value}) != "");
     for (auto const* option : {"--attempt-timeout", "--deadline"})
@@ -121,6 +166,23 @@ TEST_CASE("a wrong value is named, with what is allowed") {
     CHECK(complaint({"--videos", "-1"}) != "");
     CHECK(complaint({"--seed", "-1"}) != "");
     CHECK(complaint({"--embedded", ""}) != "");
+}
+
+TEST_CASE("every form of a limit is understood, and kept as it was given") {
+    auto const limit = [](char const* text) {
+        auto const a = parse({"--limit", text});
+        CHECK(a.limit.given == text);
+        return a.limit.what;
+    };
+    CHECK(std::get<window_limit>(limit("1")).permits == 1);
+    CHECK(std::get<window_limit>(limit("1000000")).permits == 1'000'000);
+    CHECK(std::holds_alternative<no_limit>(limit("unlimited")));
+    CHECK(std::get<rate_limit>(limit("rate:500/s")) == rate_limit{500, 50});
+    CHECK(std::get<rate_limit>(limit("rate:500/s:7")) == rate_limit{500, 7});
+    CHECK(std::get<rate_limit>(limit("rate:90/min")) == rate_limit{1.5, 1});
+    CHECK(std::get<rate_limit>(limit("rate:0.5/s:1000000")) == rate_limit{0.5, 1'000'000});
+    CHECK(std::get<adaptive_limit>(limit("adaptive")) == adaptive_limit{1000});
+    CHECK(std::get<adaptive_limit>(limit("adaptive:64")) == adaptive_limit{64});
 }
 
 TEST_CASE("options that do not go together are refused") {
@@ -165,10 +227,27 @@ TEST_CASE("durations and days") {
 TEST_CASE("--help and --version are texts, not runs") {
     char const* argv[] = {"video_snapshot", "--help"};
     auto const help = std::get<std::string>(parse_arguments(2, argv));
-    for (auto const* option :
-         {"--strategy", "--limit", "--max-attempts", "--attempt-timeout", "--deadline", "--mysql",
-          "--dynamodb", "--table", "--json", "--embedded", "--latency", "--throttle", "--seed", "--date",
-          "--videos", "--quiet", "Exit status", "snapshot: F fulfilled, R rejected"})
+    for (auto const* option : {"--strategy",
+                               "--limit",
+                               "--max-attempts",
+                               "--attempt-timeout",
+                               "--deadline",
+                               "--mysql",
+                               "--dynamodb",
+                               "--table",
+                               "--json",
+                               "--embedded",
+                               "--latency",
+                               "--throttle",
+                               "--seed",
+                               "--date",
+                               "--videos",
+                               "--quiet",
+                               "rate:N/s",
+                               "unlimited",
+                               "adaptive",
+                               "Exit status",
+                               "snapshot: F fulfilled, R rejected"})
         CHECK(help.find(option) != std::string::npos);
     argv[1] = "--version";
     CHECK(std::get<std::string>(parse_arguments(2, argv)).find("fanout ") != std::string::npos);

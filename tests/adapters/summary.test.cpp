@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "summary.hpp"
 
+#include "../../examples/adapters/dynamodb_error.hpp"
+
 #include <boost/asio/error.hpp>
 #include <boost/json.hpp>
 #include <boost/system/system_error.hpp>
@@ -68,6 +70,54 @@ TEST_CASE("a target that cannot be read back is said to be unknown") {
     CHECK_FALSE(s.all_recorded());
     CHECK(last_line(s) ==
           "snapshot: 1 fulfilled, 2 rejected, 1 not started, ? doubled; 2.000 s, parallelism 2.0");
+}
+
+TEST_CASE("throttled replies are counted, each try's, and told before the last line") {
+    fanout::error_code const throttled = adapters::dynamodb_errc::throttled;
+    ledger book(4);
+    book.on_settled({0, 1, 0, fanout::state::rejected, throttled, true, 1s, 1s});
+    book.on_settled({0, 2, 0, fanout::state::rejected, throttled, true, 1s, 2s});
+    book.on_settled({0, 3, 0, fanout::state::fulfilled, {}, false, 1s, 3s});
+    book.on_settled({1, 1, 0, fanout::state::rejected, boost::asio::error::connection_reset, false, 1s, 1s});
+    auto s = make_summary(pending, book, 0, nullptr);
+    CHECK(s.throttled == 2);
+    auto const text = [&s] {
+        std::ostringstream out;
+        print_text(out, s, {});
+        return out.str();
+    };
+    CHECK(text().ends_with("\n2 replies were throttled\n" + last_line(s) + '\n'));
+    s.limit_at_end = 7;
+    CHECK(text().ends_with("\n2 replies were throttled; the limit ended at 7\n" + last_line(s) + '\n'));
+    s.throttled = 1;
+    CHECK(text().ends_with("\n1 reply was throttled; the limit ended at 7\n" + last_line(s) + '\n'));
+    s.throttled = 0;
+    CHECK(text().find("throttled") == std::string::npos);
+}
+
+TEST_CASE("JSON holds the limit as it was given, what was throttled, and where an adaptive limit ended") {
+    auto const report = [](summary const& s, char const* limit) {
+        arguments all;
+        all.limit = parse_limit("--limit", limit);
+        std::ostringstream out;
+        print_json(out, s, all);
+        auto const text = out.str();
+        CHECK(text.find("replies were") == std::string::npos);
+        return boost::json::parse(text.substr(0, text.find('\n')));
+    };
+    summary s;
+    s.throttled = 2;
+    auto const fixed = report(s, "64");
+    CHECK(fixed.at("limit") == 64);
+    CHECK(fixed.at("limit_given") == "64");
+    CHECK(fixed.at("throttled_replies") == 2);
+    CHECK(fixed.at("limit_at_end").is_null());
+    s.limit_at_end = 7;
+    auto const adaptive = report(s, "adaptive:256");
+    CHECK(adaptive.at("limit").is_null());
+    CHECK(adaptive.at("limit_given") == "adaptive:256");
+    CHECK(adaptive.at("limit_at_end") == 7);
+    CHECK(report(s, "unlimited").at("limit").is_null());
 }
 
 TEST_CASE("no videos: all are recorded") {
