@@ -2,6 +2,7 @@
 """Runs the video_snapshot program, and looks at its two tables with clients that are not ours (PyMySQL, boto3)."""
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -47,6 +48,11 @@ class Run:
             raise AssertionError(f"the last line is no summary: {self}")
         return Summary(*(int(n) for n in found.groups()[:4]), *(float(n) for n in found.groups()[4:]))
 
+    @property
+    def report(self):
+        """With --json: the object on the line before the summary."""
+        return json.loads(self.output.splitlines()[-2])
+
 
 class Snapshot:
     """One process of the program. `secrets` must never show up in what it prints."""
@@ -74,24 +80,13 @@ class Snapshot:
         self.process.send_signal(number)
 
 
-class ServersTestCase(unittest.TestCase):
-    """MariaDB and DynamoDB, started once per class; each test has fresh tables."""
+class Tables:
+    """The two tables, empty at first, and runs of the program between them; has `mariadb`, `dynamodb`, and its `client`."""
 
-    on_disk = False  # whether DynamoDB keeps its data over a restart
-
-    @classmethod
-    def setUpClass(cls):
-        cls.mariadb = MariaDB().start()
-        cls.addClassCleanup(cls.mariadb.stop)
-        cls.dynamodb = DynamoDB(on_disk=cls.on_disk).start()
-        cls.addClassCleanup(cls.dynamodb.stop)
-
-    def setUp(self):
+    def make_tables(self):
         with self.mariadb.connect() as connection, connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS VIDEO")
             cursor.execute("CREATE TABLE VIDEO (VIDEO_ID VARCHAR(191) NOT NULL PRIMARY KEY, VIEW BIGINT NULL)")
-        self.client = self.dynamodb.client()
-        self.addCleanup(self.client.close)
         for table in self.client.list_tables()["TableNames"]:
             self.client.delete_table(TableName=table)
         self.create_table()
@@ -125,13 +120,6 @@ class ServersTestCase(unittest.TestCase):
     def snapshot(self, *arguments, **options):
         return self.start(*arguments, **options).wait()
 
-    def assert_recorded(self, run, count):
-        """The run says that it recorded `count` videos and missed none."""
-        self.assertEqual(run.status, 0, run)
-        summary = run.summary
-        self.assertEqual((summary.fulfilled, summary.rejected, summary.not_started, summary.doubled),
-                         (count, 0, 0, 0), run)
-
     def history(self):
         """The whole target table: {id: [(date, view count)…]}."""
         table = {}
@@ -146,6 +134,34 @@ class ServersTestCase(unittest.TestCase):
         value = entry["view_count"]
         return None if value.get("NULL") else int(value["N"])
 
+    def recorded(self):
+        return self.client.scan(TableName=TABLE, Select="COUNT")["Count"]
+
+
+class ServersTestCase(Tables, unittest.TestCase):
+    """MariaDB and DynamoDB, started once per class; each test has fresh tables."""
+
+    on_disk = False  # whether DynamoDB keeps its data over a restart
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mariadb = MariaDB().start()
+        cls.addClassCleanup(cls.mariadb.stop)
+        cls.dynamodb = DynamoDB(on_disk=cls.on_disk).start()
+        cls.addClassCleanup(cls.dynamodb.stop)
+
+    def setUp(self):
+        self.client = self.dynamodb.client()
+        self.addCleanup(self.client.close)
+        self.make_tables()
+
+    def assert_recorded(self, run, count):
+        """The run says that it recorded `count` videos and missed none."""
+        self.assertEqual(run.status, 0, run)
+        summary = run.summary
+        self.assertEqual((summary.fulfilled, summary.rejected, summary.not_started, summary.doubled),
+                         (count, 0, 0, 0), run)
+
     def assert_history(self, videos, date=DATE):
         """Each video has exactly one entry for the day, with its count; nothing else is there."""
         self.assertEqual(self.history(), {video: [(date, count)] for video, count in videos.items()})
@@ -157,9 +173,6 @@ class ServersTestCase(unittest.TestCase):
             if running.process.poll() is not None or time.monotonic() > give_up:
                 self.fail(f"was over before {at_least} videos were recorded: {running.wait()}")
         return recorded
-
-    def recorded(self):
-        return self.client.scan(TableName=TABLE, Select="COUNT")["Count"]
 
     def assert_one_line(self, run, *says):
         """A failure that a person can read: one line, with the words that matter, and a status that scripts see."""

@@ -43,6 +43,24 @@ class Embedded(unittest.TestCase):
                             "--max-attempts", 20)
         self.assert_recorded(run, 1000)
 
+    def test_the_limits(self):
+        for limit in ("unlimited", "rate:2000/s", "adaptive", "adaptive:16"):
+            with self.subTest(limit):
+                self.file.unlink(missing_ok=True)
+                run = self.snapshot("--strategy", "retry", "--limit", limit, "--latency", "1ms", "--throttle", "5%",
+                                    "--max-attempts", 20)
+                self.assert_recorded(run, 1000)
+                told = r"^[0-9]+ replies were throttled" + (
+                    "; the limit ended at [0-9]+$" if limit.startswith("adaptive") else "$")
+                self.assertRegex(run.output.splitlines()[-2], told)
+
+    def test_a_rate_is_kept(self):
+        run = self.snapshot("--strategy", "settled", "--limit", "rate:500/s:100", "--latency", "0", "--json")
+        self.assert_recorded(run, 1000)
+        # 100 at once, and the other 900 at 500/s.
+        self.assertGreaterEqual(run.summary.seconds, 1.8, run)
+        self.assertEqual(run.report["throttled_replies"], 0, run)
+
     def test_throttled_replies_without_retry_are_told(self):
         run = self.snapshot("--strategy", "settled", "--limit", 64, "--latency", "1ms", "--throttle", "20%")
         self.assertGreater(run.status, 0, run)
@@ -74,6 +92,8 @@ class Embedded(unittest.TestCase):
         for arguments in (
             ["--limit", "0"], ["--limit", "-1"], ["--limit", "many"], ["--limit", "64x"], ["--limit", ""],
             ["--limit", "99999999999999999999"],
+            ["--limit", "rate:"], ["--limit", "rate:0/s"], ["--limit", "rate:500"], ["--limit", "rate:500/s:0"],
+            ["--limit", "adaptive:0"], ["--limit", "adaptive:many"],
             ["--strategy", "fast"], ["--strategy", ""],
             ["--max-attempts", "0"], ["--max-attempts", "-3"], ["--max-attempts", "1.5"],
             ["--attempt-timeout", "-1s"], ["--attempt-timeout", "soon"],

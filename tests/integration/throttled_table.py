@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: BSL-1.0
+"""What each limit makes of a table that throttles: `scripts/throttled.sh` prints it for people, test_throttled.py checks it.
+
+The table grants some hundred updates per second, and a burst of some more; each run records a thousand videos there.
+"""
+
+import sys
+
+from servers import DynamoDB, MariaDB, ThrottledTable
+from snapshot import Tables
+
+PER_SECOND, BURST = 300, 20
+VIDEOS = 1000
+ATTEMPTS = 40  # enough for whoever is turned away again and again
+
+
+def run_under(limit, tables):
+    """Makes the tables anew and records a thousand videos: these, the run, and how many updates were turned away."""
+    tables.make_tables()
+    videos = tables.add_thousand()
+    with ThrottledTable(tables.dynamodb, PER_SECOND, BURST) as table:
+        run = tables.snapshot("--strategy", "retry", "--limit", limit, "--max-attempts", ATTEMPTS, "--json",
+                              dynamodb=table.url)
+        return videos, run, table.throttled()
+
+
+class Servers(Tables):
+    def __init__(self, mariadb, dynamodb):
+        self.mariadb = mariadb
+        self.dynamodb = dynamodb
+        self.client = dynamodb.client()
+
+
+def main(limits):
+    with MariaDB() as mariadb, DynamoDB() as dynamodb:
+        servers = Servers(mariadb, dynamodb)
+        run_under(64, servers)  # not printed: a Java program is slow at first
+        print(f"{VIDEOS} videos, a table that grants {PER_SECOND} updates/s (burst {BURST}), --strategy retry")
+        print(f"{'--limit':<12} {'recorded':>8} {'throttled replies':>18} {'seconds':>8}  limit at the end")
+        failed = False
+        for limit in limits:
+            _, run, throttled = run_under(limit, servers)
+            at_end = run.report["limit_at_end"]
+            print(f"{limit:<12} {run.summary.fulfilled:>8} {throttled:>18} {run.summary.seconds:>8.1f}  "
+                  f"{'' if at_end is None else at_end}".rstrip(), flush=True)
+            failed = failed or run.status != 0
+        return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:] or ["unlimited", "64", "adaptive", f"rate:{PER_SECOND * 9 // 10}/s"]))
