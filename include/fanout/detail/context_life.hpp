@@ -14,20 +14,20 @@
 
 namespace fanout::detail {
 
-/// Someone who waits on a context.
-class context_guest {
+/// Someone who waits on a context, and owns things that must not outlive it: a handler, an executor.
+class context_guest : public std::enable_shared_from_this<context_guest> {
 public:
     context_guest() = default;
     context_guest(context_guest const&) = delete;
     context_guest& operator=(context_guest const&) = delete;
     virtual ~context_guest() = default;
 
-    /// Its context is being destroyed: leaves the line that it stands in, and hands out what owns it; nothing where
-    /// it had left the line. Called under a lock: it must not destroy, and let no one else have its place yet.
-    virtual std::shared_ptr<context_guest> abandon() noexcept = 0;
+    /// Its context is being destroyed: leaves the line that it stands in. Called under a lock: it must let no one else have
+    /// its place yet, and destroy nothing.
+    virtual void abandon() noexcept = 0;
 
-    /// Others may have its place now. Called without a lock, before it is destroyed.
-    virtual void abandoned() noexcept = 0;
+    /// Lets others have its place, and destroys what belongs to the context. Called without a lock, after `abandon`.
+    virtual void drop() noexcept = 0;
 
 private:
     friend class context_life;
@@ -52,12 +52,13 @@ public:
         return alive_;
     }
 
-    /// The guest waits no more: calls `leave()`, which may post to the context, unless that is gone.
+    /// The guest waits no more: calls `leave()`, which hands over or destroys what belongs to the context. Not where the
+    /// context is being destroyed, which then does that.
     template <class F>
     void remove(context_guest& g, F leave) {
         std::lock_guard const lock(mutex_);
         if (!alive_) {
-            return; // shut_down() has taken the guests out
+            return;
         }
         (g.previous_ != nullptr ? g.previous_->next_ : first_) = g.next_;
         if (g.next_ != nullptr) {
@@ -66,23 +67,24 @@ public:
         leave();
     }
 
-    /// The context is destroyed: takes its guests out of their lines and destroys them, uncalled.
+    /// The context is being destroyed, and what its guests have of it. Those that another thread has just served, and
+    /// has not removed yet, are among them.
     void shut_down() noexcept {
-        std::shared_ptr<context_guest> dead;
+        std::shared_ptr<context_guest> guests;
         {
             std::lock_guard const lock(mutex_);
             alive_ = false;
             while (first_ != nullptr) {
                 auto& g = *first_;
                 first_ = g.next_;
-                if (auto owner = g.abandon()) {
-                    owner->chain_ = std::exchange(dead, owner);
-                }
+                auto self = g.shared_from_this();
+                g.abandon();
+                g.chain_ = std::exchange(guests, std::move(self));
             }
         }
-        while (dead) { // one by one, or a long chain would recurse
-            dead->abandoned();
-            dead = std::exchange(dead->chain_, nullptr);
+        while (guests) { // one by one, or a long chain would recurse
+            guests->drop();
+            guests = std::exchange(guests->chain_, nullptr);
         }
     }
 

@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -276,15 +277,16 @@ public:
         }
     }
 
-    std::shared_ptr<context_guest> abandon() noexcept override {
+    void abandon() noexcept override {
         std::lock_guard const lock(owner_->mutex_);
         owner_->open_line();
-        auto const stood_there = owner_->queue_.remove(*this);
+        if (owner_->queue_.remove(*this)) {
+            self_.reset(); // not the last one: whoever abandons it holds one
+        }
         owner_->close_line();
-        return stood_there ? std::move(self_) : nullptr;
     }
 
-    void abandoned() noexcept override {
+    void drop() noexcept override {
         owner_->change([](detail::permit_queue&) {});
     }
 
@@ -303,21 +305,34 @@ class semaphore::waiter_for final : public waiter {
 
 public:
     waiter_for(semaphore& owner, std::size_t w, Handler&& handler)
-        : waiter(owner, w),
-          handler_(std::move(handler)),
-          executor_(boost::asio::get_associated_executor(handler_)),
-          work_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)),
-          life_(detail::life_of(executor_)) {}
+        : waiter(owner, w), theirs_(std::in_place, std::move(handler)), life_(detail::life_of(theirs_->ex)) {}
 
     bool enter() noexcept { return life_->add(*this); }
 
     void deliver(error_code const& error, permit&& p) noexcept override {
-        step last{std::move(handler_), error, std::move(p)};
-        auto const work = std::move(work_);
-        life_->remove(*this, [&] { post(std::move(last)); });
+        life_->remove(*this, [&] {
+            post(step{std::move(theirs_->handler), error, std::move(p)});
+            theirs_.reset();
+        });
+    }
+
+    void drop() noexcept override {
+        waiter::drop();
+        theirs_.reset();
     }
 
 private:
+    /// What belongs to the waiter's context.
+    struct belongings {
+        explicit belongings(Handler&& h)
+            : handler(std::move(h)),
+              ex(boost::asio::get_associated_executor(handler)),
+              work(boost::asio::prefer(ex, boost::asio::execution::outstanding_work.tracked)) {}
+        Handler handler;
+        executor ex;
+        tracked work;
+    };
+
     struct step {
         void operator()() { std::move(handler)(error, std::move(got)); }
         Handler handler;
@@ -327,16 +342,15 @@ private:
 
     void post(step&& last) {
         if constexpr (boost::asio::can_require_v<executor, boost::asio::execution::blocking_t::never_t>) {
-            boost::asio::post(executor_, std::move(last));
+            boost::asio::post(theirs_->ex, std::move(last));
         } else { // it might run the handler on the spot
-            boost::asio::post(boost::asio::system_executor(),
-                              [ex = executor_, s = std::move(last)]() mutable { ex.execute(std::move(s)); });
+            boost::asio::post(
+                boost::asio::system_executor(),
+                [ex = theirs_->ex, s = std::move(last)]() mutable { ex.execute(std::move(s)); });
         }
     }
 
-    Handler handler_;
-    executor executor_;
-    tracked work_;
+    std::optional<belongings> theirs_;
     std::shared_ptr<detail::context_life> life_;
 };
 
