@@ -26,13 +26,14 @@ using boost::system::error_code;
 /// Why a child has no value, where the reason is ours and not the child's own error.
 ///
 /// `timed_out` equals the generic condition `timed_out`; the two `cancelled_…` and `not_started` equal
-/// `operation_canceled`. Only `not_started` says that the child had no effect.
+/// `operation_canceled`, `reentrant_limit` equals `resource_deadlock_would_occur`. Only `not_started` says that the child had no effect.
 enum class errc {
     timed_out = 1,            ///< its attempt timeout or the deadline ended it: effect unknown
     cancelled_by_sibling = 2, ///< another child was rejected first and this one was cancelled: effect unknown
     cancelled_by_caller = 3,  ///< the caller cancelled the fan-out while it ran: effect unknown
     not_started = 4,          ///< it never ran: no effect, safe to run again
     exception = 5,            ///< it threw something that carries no error code: look at the exception
+    reentrant_limit = 6,      ///< debug builds: a child asks for a limit inside one of its permits
 };
 
 namespace detail {
@@ -50,6 +51,10 @@ public:
         case errc::cancelled_by_caller: return "cancelled by the caller";
         case errc::not_started: return "not started";
         case errc::exception: return "an exception without an error code";
+        case errc::reentrant_limit:
+            return "a child asks for a limit inside a permit of that same limit: where all permits are held "
+                   "so, each "
+                   "waits for another, for ever; give the inner call a limit of its own";
         }
         return "unknown fanout error " + std::to_string(value);
     }
@@ -62,6 +67,9 @@ public:
         case errc::cancelled_by_caller:
         case errc::not_started:
             return boost::system::errc::make_error_condition(boost::system::errc::operation_canceled);
+        case errc::reentrant_limit:
+            return boost::system::errc::make_error_condition(
+                boost::system::errc::resource_deadlock_would_occur);
         case errc::exception: break;
         }
         return {value, *this};

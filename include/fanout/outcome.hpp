@@ -43,7 +43,8 @@ inline state state_of(error_code const& e) noexcept {
     case errc::cancelled_by_sibling:
     case errc::cancelled_by_caller: return state::cancelled;
     case errc::not_started: return state::not_started;
-    case errc::exception: break;
+    case errc::exception:
+    case errc::reentrant_limit: break;
     }
     return state::rejected;
 }

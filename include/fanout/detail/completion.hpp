@@ -63,6 +63,8 @@ public:
     completion& operator=(completion const&) = delete;
     ~completion() { disconnect(); }
 
+    Handler const& handler() const noexcept { return handler_; }
+
     bool cancellable() const noexcept {
         return boost::asio::get_associated_cancellation_slot(handler_).is_connected();
     }

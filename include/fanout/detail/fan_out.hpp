@@ -47,6 +47,7 @@ public:
         boost::asio::associated_allocator_t<Handler>>::template rebind_alloc<fan_out>;
 
     static constexpr bool is_threaded = Threaded;
+    using base::looks_for_reentrancy;
     using base::reuses_lanes;
 
     template <class H>
@@ -81,6 +82,7 @@ public:
     // ---- what lanes call
 
     using base::cancellable;
+    using base::enters_permit;
     using base::executor_of;
     using base::fulfilled;
     using base::is_back;
@@ -175,7 +177,8 @@ private:
         : base(std::move(job), boost::asio::get_associated_allocator(handler), ex),
           allocator_(boost::asio::get_associated_allocator(handler)),
           completion_(std::forward<H>(handler), ex) {
-        cancellable_ = Job::fail_fast || deadline_ || job_.attempt_timeout() || completion_.cancellable();
+        cancellable_ = Job::fail_fast || deadline_ || job_.attempt_timeout() || completion_.cancellable() ||
+                       base::looks_for_reentrancy; // which knows children by their cancellation slots
     }
 
     void hold() noexcept {
@@ -219,6 +222,13 @@ private:
 
     void begin() {
         try {
+            if constexpr (base::looks_for_reentrancy) {
+                job_.admission().each_held([this](void const* limit) {
+                    if (asks_for_what_it_holds(limit, completion_.handler())) {
+                        throw boost::system::system_error(errc::reentrant_limit);
+                    }
+                });
+            }
             job_.begin();
             guard lock(mutex_);
             arm();

@@ -9,6 +9,7 @@
 #include <fanout/detail/lane_store.hpp>
 #include <fanout/detail/limit_parts.hpp>
 #include <fanout/detail/permit_waiting.hpp>
+#include <fanout/detail/reentrancy.hpp>
 #include <fanout/detail/wakeup.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
@@ -58,6 +59,8 @@ struct gate_of<Job> {
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
 class intake {
 public:
+    static constexpr bool looks_for_reentrancy =
+        detail::looks_for_reentrancy && !std::is_same_v<typename Job::admission_type, no_admission>;
     using clock = typename Job::clock;
     using time_point = typename clock::time_point;
     using admission = typename Job::admission_type;
@@ -119,6 +122,9 @@ protected:
     /// A child has settled: its permit goes back, or stays with the lane for the next child.
     void give_back([[maybe_unused]] lane_type& l, [[maybe_unused]] feedback::kind what,
                    [[maybe_unused]] state ended) noexcept {
+        if constexpr (looks_for_reentrancy) {
+            job_.admission().each_held([&](void const* limit) { permit_holders::leave(limit, &l); });
+        }
         if constexpr (admits) {
             auto& permit = l.held.permit;
             if (!permit) {

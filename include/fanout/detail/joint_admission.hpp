@@ -133,10 +133,8 @@ public:
         }
     }
 
-    /// The limits themselves, to tell whether a child asks for one that it holds.
-    template <class F>
-    bool any_identity(F f) const {
-        return std::apply([&](auto const&... m) { return (... || f(m.identity())); }, members_);
+    void each_held(auto f) const {
+        std::apply([&](auto const&... m) { (m.each_held(f), ...); }, members_);
     }
 
     request ask() {

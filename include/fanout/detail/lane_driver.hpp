@@ -32,6 +32,7 @@ public:
 
     /// A lane goes from child to child only where all children are of one type.
     static constexpr bool reuses_lanes = Job::homogeneous;
+    using base::looks_for_reentrancy;
 
     // ---- what lanes call
 
@@ -57,6 +58,11 @@ public:
         } else {
             return job_.make(l.item, which);
         }
+    }
+
+    /// The lane's child is about to run inside its permit; it is known by its cancellation slot.
+    void enters_permit(lane_type& l, boost::asio::cancellation_slot slot) {
+        job_.admission().each_held([&](void const* limit) { permit_holders::enter(limit, &l, slot); });
     }
 
     /// A child was fulfilled, with a value or without one.
@@ -268,6 +274,9 @@ protected:
         for (;;) {
             l.initiating = true;
             l.ended_in_initiation = false;
+            if constexpr (looks_for_reentrancy) {
+                enters_permit(l, l.signal.slot());
+            }
             try {
                 auto operation = make(l, which);
                 using signature = boost::asio::completion_signature_of_t<decltype(operation)>;

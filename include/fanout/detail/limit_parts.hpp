@@ -51,6 +51,12 @@ public:
     explicit plain_admission(L& l) noexcept : limit_(&l) {}
 
     void const* identity() const noexcept { return limit_; }
+    /// Calls `f` with each limit of which a permit is held while a child runs.
+    void each_held(auto f) const {
+        if (!acquired_last) {
+            f(identity());
+        }
+    }
     request ask() const noexcept { return {}; }
     permit_type try_acquire(request) { return limit_->try_acquire(); }
     template <class Handler>
@@ -75,6 +81,7 @@ public:
     explicit weighted_admission(weighted_t<Weight>&& w) : limit_(std::move(w)) {}
 
     void const* identity() const noexcept { return &limit_.base(); }
+    void each_held(auto f) const { f(identity()); }
     request ask() const noexcept { return limit_.weight(); }
     template <class Input>
     request ask(Input const& input) {

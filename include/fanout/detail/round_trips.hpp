@@ -38,14 +38,14 @@ public:
 
     // A permit comes back; the algorithm may be told.
     void released(std::uint64_t number, feedback const& f) noexcept {
-        --in_flight_;
+        auto const in_use = in_flight_--;
         if (f.what == feedback::ignored || f.ended == state::not_started) {
             return;
         }
         if (f.what == feedback::overloaded) {
             if (number >= decreased_at_) {
                 decreased_at_ = next_;
-                tell(true);
+                tell(true, in_use);
                 return;
             }
         } else {
@@ -53,7 +53,7 @@ public:
             ++served_;
         }
         if (--left_ == 0) {
-            tell(false);
+            tell(false, in_use);
         }
     }
 
@@ -62,12 +62,12 @@ public:
     A const& algorithm() const noexcept { return algorithm_; }
 
 private:
-    void tell(bool overloaded) noexcept {
+    void tell(bool overloaded, std::size_t in_use) noexcept {
         if (overloaded || served_ != 0) {
             auto const mean = served_ == 0 ? std::chrono::nanoseconds{} : sum_ / served_;
             algorithm_.on_sample(sample{mean, peak_, overloaded});
         }
-        left_ = (std::max)(in_flight_, std::size_t{1});
+        left_ = in_use; // those that are out, and the one that takes the place of the one that came back
         peak_ = in_flight_;
         sum_ = {};
         served_ = 0;

@@ -39,7 +39,8 @@ public:
     using permit_type = permit;
     static constexpr bool wants_latency = true;
 
-    explicit adaptive(Algorithm algorithm) : trips_(std::move(algorithm)), places_(trips_.limit()) {}
+    explicit adaptive(Algorithm algorithm)
+        : trips_(std::move(algorithm)), places_(trips_.limit(), detail::part_of{this}) {}
     explicit adaptive(typename Algorithm::options const& o)
         requires requires { typename Algorithm::options; }
         : adaptive(Algorithm(o)) {}

@@ -24,6 +24,8 @@ namespace fanout {
 /// Beside these, where they are there:
 /// - `p.renew(feedback, own_waiters)`: ends one use of the permit and begins the next. False: it was released,
 ///   because someone else waits, or the limit became lower. Without it every child takes a permit of its own;
+/// - `L::acquired_last`: true where a permit is spent rather than held, such as a token: it is taken after all others,
+///   and a child may ask for another one;
 /// - `L::wants_latency`: true where the feedback's latency is used, and so is measured;
 /// - `permit_type::resource_type`, `p.resource()`, `p.make()`: as those of `pool`'s permit, for a permit that carries
 ///   something for the factory.

@@ -61,7 +61,9 @@ public:
     /// @param healthy Whether one that comes back can be used again; must not throw.
     /// @throws std::invalid_argument where `n` is 0, or `create` is empty.
     pool(std::size_t n, create_function create, health_function healthy = {})
-        : create_(std::move(create)), healthy_(std::move(healthy)), places_(checked(n)) {
+        : create_(std::move(create)),
+          healthy_(std::move(healthy)),
+          places_(checked(n), detail::part_of{this}) {
         if (!create_) {
             throw std::invalid_argument("fanout::pool: there must be a function that makes resources");
         }

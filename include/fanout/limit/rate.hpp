@@ -42,6 +42,7 @@ class basic_rate {
 public:
     class permit;
     using permit_type = permit;
+    static constexpr bool acquired_last = true; ///< a token is spent, not held: see `admission`
 
     /// A full bucket.
     ///

@@ -5,6 +5,7 @@
 
 #include <fanout/detail/context_life.hpp>
 #include <fanout/detail/permit_queue.hpp>
+#include <fanout/detail/reentrancy.hpp>
 #include <fanout/error.hpp>
 #include <fanout/limit/feedback.hpp>
 
@@ -60,7 +61,10 @@ public:
     using permit_type = permit;
 
     /// @throws std::invalid_argument where `permits` is 0.
-    explicit semaphore(std::size_t permits) : queue_(checked(permits)), state_(pack(queue_.free(), false)) {}
+    explicit semaphore(std::size_t permits) : semaphore(permits, detail::part_of{this}) {}
+    /// The line of another limit.
+    semaphore(std::size_t permits, detail::part_of whole)
+        : queue_(checked(permits)), identity_(whole.limit), state_(pack(queue_.free(), false)) {}
     semaphore(semaphore const&) = delete;
     semaphore& operator=(semaphore const&) = delete;
     ~semaphore() {
@@ -201,6 +205,7 @@ private:
 
     mutable std::mutex mutex_;
     detail::permit_queue queue_; ///< its free permits are true only between open_line() and close_line()
+    void const* identity_;
     std::atomic<std::int64_t> state_;
 };
 
@@ -380,12 +385,14 @@ void semaphore::change(Change what) noexcept {
 template <class Handler>
 void semaphore::wait(Handler&& handler, std::size_t weight) {
     using handler_type = std::decay_t<Handler>;
-    if (auto got = try_acquire(weight)) {
+    auto const reentrant = detail::asks_for_what_it_holds(identity_, handler);
+    if (auto got = reentrant ? permit() : try_acquire(weight); got || reentrant) {
+        auto const error = reentrant ? make_error_code(errc::reentrant_limit) : error_code();
         auto const ex = boost::asio::get_associated_executor(handler);
         auto const immediate = boost::asio::get_associated_immediate_executor(handler, ex);
         boost::asio::dispatch(immediate,
-                              [h = handler_type(std::forward<Handler>(handler)),
-                               p = std::move(got)]() mutable { std::move(h)(error_code(), std::move(p)); });
+                              [h = handler_type(std::forward<Handler>(handler)), error,
+                               p = std::move(got)]() mutable { std::move(h)(error, std::move(p)); });
         return;
     }
     auto slot = boost::asio::get_associated_cancellation_slot(handler);

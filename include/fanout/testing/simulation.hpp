@@ -90,7 +90,7 @@ public:
         overload when_full = overload::rejects;
         std::size_t slots = 40;                           ///< at least 1
         duration service = std::chrono::milliseconds(10); ///< how long a call holds a slot
-        duration network = std::chrono::milliseconds(1);  ///< there and back; holds no slot
+        duration network = std::chrono::microseconds(200);  ///< there and back; holds no slot
         double jitter = 0;                                ///< each time is drawn from U(1-jitter, 1+jitter)
         std::uint32_t seed = 1;                           ///< of the jitter
     };

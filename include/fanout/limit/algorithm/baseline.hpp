@@ -23,10 +23,13 @@ public:
     std::chrono::nanoseconds rtt() const noexcept { return rtt_; }
     bool stale() const noexcept { return left_ <= 0; }
 
-    /// A round trip's latency.
+    /// A round trip's latency that is not the baseline's: half of the way to it.
+    void approach(std::chrono::nanoseconds rtt) noexcept { replace(rtt_ + (rtt - rtt_) / 2); }
+
+    /// A round trip's latency. A lower one is approached.
     void observe(std::chrono::nanoseconds rtt) noexcept {
-        if (!known() || rtt <= rtt_) {
-            replace(rtt);
+        if (rtt <= rtt_) {
+            approach(rtt);
         } else {
             left_ -= 1;
         }

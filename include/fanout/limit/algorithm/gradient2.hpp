@@ -46,70 +46,65 @@ public:
 
     void on_sample(sample const& s) noexcept {
         if (s.overloaded) {
-            if (std::exchange(probing_, false)) {
-                limit_ = resume_at_;
-            }
+            if (resume_at_ != 0) limit_ = std::exchange(resume_at_, 0);
             slow_start_ = false;
-            quiet_ = 0;
-            step_ = 1;
+            calm();
             towards(limit_ * 0.5);
-            stale_ = false;
+            skip_ = false;
             return;
         }
         auto const rtt = (std::max)(s.rtt, std::chrono::nanoseconds(1));
-        if (std::exchange(stale_, false)) {
+        if (std::exchange(skip_, false)) {
             return;
         }
-        if (std::exchange(probing_, false)) {
+        if (resume_at_ != 0) {
             long_.replace(rtt);
-            limit_ = resume_at_;
-            stale_ = true;
-            return;
-        }
-        bool const first = !long_.known();
-        long_.observe(rtt);
-        if (first || !detail::used(s.in_flight, limit())) {
-            return;
-        }
-        auto const ratio = static_cast<double>(long_.rtt().count()) / static_cast<double>(rtt.count());
-        auto const g = (std::clamp)(options_.tolerance * ratio, 0.5, 1.0);
-        if (long_.stale()) {
-            resume_at_ = limit_;
-            probing_ = true;
-            set(std::ceil(0.85 * limit_ * ratio));
-            stale_ = true;
-        } else if (g < 1) {
-            slow_start_ = false;
-            quiet_ = 0;
-            step_ = 1;
-            towards(limit_ * g);
-        } else if (slow_start_) {
-            set(2 * limit_);
-            stale_ = true;
+            jump(std::exchange(resume_at_, 0));
+        } else if (!long_.known()) {
+            long_.replace(rtt);
         } else {
-            towards(limit_ + step_ * options_.headroom);
-            if (++quiet_ == options_.patience) {
-                quiet_ = 0;
-                step_ *= 2;
-            }
+            judge(rtt, detail::used(s.in_flight, limit()));
         }
     }
 
 private:
-    void towards(double target) noexcept {
-        set(limit_ * (1 - options_.smoothing) + target * options_.smoothing);
+    void judge(std::chrono::nanoseconds rtt, bool used) noexcept {
+        auto const ratio = static_cast<double>(long_.rtt().count()) / static_cast<double>(rtt.count());
+        auto const g = (std::clamp)(options_.tolerance * ratio, 0.5, 1.0);
+        bool const queue = slow_start_ ? limit_ * (1 - g) > std::max(1.0, limit_/6) : g < 1;
+        if (slow_start_ && !queue) {
+            long_.approach(rtt);
+        } else {
+            long_.observe(rtt);
+        }
+        if (!used) return;
+        if (long_.stale()) {
+            resume_at_ = limit_;
+            jump(std::round(0.85 * limit_ * ratio));
+        } else if (queue) {
+            slow_start_ = false;
+            calm();
+            if (ratio < 0.5) jump(limit_ * ratio); else
+            towards(limit_ * g);
+        } else if (slow_start_) {
+            jump(2 * limit_);
+        } else {
+            towards(limit_ + step_ * std::clamp(limit_/4, 1.0, options_.headroom));
+            if (++quiet_ == options_.patience) { quiet_ = 0; step_ *= 2; }
+        }
     }
+    void calm() { quiet_ = 0; step_ = 1; }
+    void jump(double to) { set(to); skip_ = true; }
+    void towards(double target) noexcept { set(limit_ * (1 - options_.smoothing) + target * options_.smoothing); }
     void set(double to) noexcept {
-        limit_ =
-            (std::clamp)(to, static_cast<double>(options_.minimum), static_cast<double>(options_.maximum));
+        limit_ = (std::clamp)(to, static_cast<double>(options_.minimum), static_cast<double>(options_.maximum));
     }
 
     options options_;
     double limit_;
     baseline long_;
     bool slow_start_ = true;
-    bool stale_ = false;
-    bool probing_ = false;
+    bool skip_ = false;
     double resume_at_ = 0;
     std::uint32_t quiet_ = 0;
     double step_ = 1;

@@ -41,79 +41,72 @@ public:
 
     void on_sample(sample const& s) noexcept {
         if (s.overloaded) {
-            if (std::exchange(probing_, false)) {
-                limit_ = resume_at_;
-            }
             slow_start_ = false;
-            decrease(unit());
+            change(std::exchange(resume_at_, 0) + (resume_at_ == 0 ? limit_ : 0) - unit());
             return;
         }
         auto const rtt = (std::max)(s.rtt, std::chrono::nanoseconds(1));
-        if (std::exchange(stale_, false)) {
+        if (std::exchange(skip_, false)) {
             return;
         }
-        if (std::exchange(probing_, false)) {
+        if (resume_at_ != 0) {
             unloaded_.replace(rtt);
-            change(resume_at_);
-            return;
+            change(std::exchange(resume_at_, 0));
+        } else if (!unloaded_.known()) {
+            unloaded_.replace(rtt);
+        } else {
+            judge(rtt, detail::used(s.in_flight, limit_));
         }
-        bool const first = !unloaded_.known();
-        unloaded_.observe(rtt);
-        if (first || !detail::used(s.in_flight, limit_)) {
-            return;
-        }
-        judge(queue(rtt));
     }
 
 private:
-    void judge(std::size_t q) noexcept {
+    void judge(std::chrono::nanoseconds rtt, bool used) noexcept {
         auto const l = static_cast<double>(limit_);
-        auto const g = unit();
-        auto const alpha = (std::min)(options_.alpha * static_cast<double>(g), (std::max)(2.0, l / 8));
-        auto const beta = (std::min)(options_.beta * static_cast<double>(g), (std::max)(2.0, l / 6));
-        auto const waiting = static_cast<double>(q);
+        auto const g = static_cast<double>(unit());
+        auto const alpha = (std::min)(options_.alpha * g, l / 8);
+        auto const beta = (std::min)(options_.beta * g, l / 6);
+        auto const unqueued = l * static_cast<double>(unloaded_.rtt().count()) / static_cast<double>(rtt.count());
+        auto const queue = l - unqueued;
+        if (slow_start_ && queue <= std::max(beta,1.0)) {
+            unloaded_.approach(rtt);
+        } else {
+            unloaded_.observe(rtt);
+        }
+        if (!used) { return; }
         if (unloaded_.stale()) {
             resume_at_ = limit_;
-            probing_ = true;
-            auto const drained = std::ceil(0.85 * static_cast<double>(limit_ - q));
-            change(static_cast<std::size_t>(drained));
-        } else if (q <= g && waiting < alpha) {
-            change(limit_ + (slow_start_ ? limit_ : static_cast<std::size_t>(beta)));
-        } else if (waiting < alpha) {
-            change(limit_ + g);
+            change(to_size(std::round(0.85 * unqueued)));
+        } else if (slow_start_ && queue <= std::max(beta,1.0)) {
+            change(2 * limit_);
+        } else if (queue < alpha) {
+            change(limit_ + to_size(std::max(1.0, queue <= g ? beta : g)));
         } else {
             slow_start_ = false;
-            if (waiting > 2 * beta) {
-                decrease(q);
-            } else if (waiting > beta) {
-                decrease(g);
+            if (queue > 2 * beta) {
+                change(to_size(unqueued));
+            } else if (queue > beta) {
+                change(limit_ - unit());
             }
         }
     }
+
+    static std::size_t to_size(double x) noexcept { return static_cast<std::size_t>(x); }
 
     std::size_t unit() const noexcept {
         return (std::max)(std::size_t{1}, static_cast<std::size_t>(std::log10(static_cast<double>(limit_))));
     }
 
-    std::size_t queue(std::chrono::nanoseconds rtt) const noexcept {
-        auto const ratio = static_cast<double>(unloaded_.rtt().count()) / static_cast<double>(rtt.count());
-        return static_cast<std::size_t>(std::ceil(static_cast<double>(limit_) * (1 - ratio)));
-    }
-
-    void decrease(std::size_t by) noexcept { change(limit_ - (std::min)(by, limit_)); }
-
     void change(std::size_t to) noexcept {
         auto const before = std::exchange(limit_, (std::clamp)(to, options_.minimum, options_.maximum));
-        stale_ = limit_ != before;
+        skip_ = limit_ != before;
     }
 
     options options_;
     std::size_t limit_;
     baseline unloaded_;
     bool slow_start_ = true;
-    bool stale_ = false;   // the next round trip is of children that were started before the limit changed
-    bool probing_ = false; // the limit is lowered, to see the latency without a queue
-    std::size_t resume_at_ = 0;
+    bool skip_ = false;          // the next round trip is of children that were started before the limit changed
+    std::size_t resume_at_ = 0;  // not 0: the limit is lowered, to see the latency without a queue
 };
 
 } // namespace fanout
