@@ -7,6 +7,7 @@ no other. A server also ends with this Python process, however that ends: the ke
 (PR_SET_PDEATHSIG), so nothing outlives a test that was killed.
 """
 
+import asyncio
 import atexit
 import ctypes
 import os
@@ -17,6 +18,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -349,6 +351,58 @@ class ThrottledTable(Proxy):
     def turn_away(self):
         return f"""limit_req zone=table burst={self.burst} nodelay;
             error_page 429 = @too_much;"""
+
+
+class Network:
+    """A way to a server of this machine that takes its time, as the one to a database does: bytes arrive later, in order."""
+
+    def __init__(self, port, one_way):
+        self.to = port
+        self.one_way = one_way
+        self.tasks, self.writers = [], []  # asyncio itself only has weak references
+        self.up = threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        if not self.up.wait(START_TIMEOUT):
+            raise RuntimeError("the network did not start")
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.ended.set)
+        self.thread.join()
+
+    async def serve(self):
+        self.loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        server = await asyncio.start_server(self.connected, "127.0.0.1", 0, backlog=1024)
+        self.port = server.sockets[0].getsockname()[1]
+        self.up.set()
+        await self.ended.wait()
+        server.close()
+        for writer in self.writers:
+            writer.transport.abort()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    async def connected(self, from_client, to_client):
+        self.tasks.append(asyncio.current_task())
+        self.writers.append(to_client)
+        from_server, to_server = await asyncio.open_connection("127.0.0.1", self.to)
+        self.writers.append(to_server)
+        await asyncio.gather(self.carry(from_client, to_server), self.carry(from_server, to_client))
+
+    async def carry(self, reader, writer):
+        try:
+            while data := await reader.read(65536):
+                self.loop.call_later(self.one_way, writer.write, data)
+        except OSError:
+            pass  # closed the hard way
+        self.loop.call_later(self.one_way, writer.close)
 
 
 if __name__ == "__main__":

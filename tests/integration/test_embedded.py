@@ -77,7 +77,13 @@ class Embedded(unittest.TestCase):
         self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64), 1000)
 
     def test_ctrl_c(self):
-        running = Snapshot("--embedded", self.file, "--date", "2026-11-22", "--strategy", "retry", "--limit", 2)
+        for limit in ("2", "rate:200/s", "adaptive:2"):
+            with self.subTest(limit):
+                self.file.unlink(missing_ok=True)
+                self.check_ctrl_c(limit)
+
+    def check_ctrl_c(self, limit):
+        running = Snapshot("--embedded", self.file, "--date", "2026-11-22", "--strategy", "retry", "--limit", limit)
         time.sleep(1)
         running.signal(signal.SIGINT)
         run = running.wait()
@@ -86,6 +92,16 @@ class Embedded(unittest.TestCase):
         self.assertEqual((summary.fulfilled + summary.not_started, summary.rejected), (1000, 0), run)
         self.assertGreater(summary.fulfilled, 0, run)
         self.assertGreater(summary.not_started, 0, run)
+        self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64), 1000)
+
+    def test_a_deadline_under_a_rate(self):
+        run = self.snapshot("--strategy", "retry", "--limit", "rate:200/s", "--deadline", "1s")
+        self.assertEqual(run.status, 1, run)
+        summary = run.summary
+        self.assertEqual(summary.fulfilled + summary.rejected + summary.not_started, 1000, run)
+        self.assertGreater(summary.fulfilled, 0, run)
+        self.assertGreater(summary.not_started, 500, run)
+        self.assertLess(summary.seconds, 5, run)
         self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64), 1000)
 
     def test_bad_arguments_touch_nothing(self):

@@ -54,9 +54,11 @@ class ByLoad(ServersTestCase):
         self.assertGreaterEqual(adaptive["limit_at_end"], 1)
 
     def test_a_rate_below_the_tables_own_is_hardly_throttled(self):
-        report = self.run_under(f"rate:{PER_SECOND * 9 // 10}/s:10")
-        self.assertLessEqual(report["throttled_replies"], 10)
-        self.assertGreater(report["seconds"], 3.5)
+        # Well below, so that a machine that stalls for a moment makes no difference.
+        per_second = PER_SECOND * 2 // 3
+        report = self.run_under(f"rate:{per_second}/s:5")
+        self.assertLessEqual(report["throttled_replies"], 20)
+        self.assertGreaterEqual(report["seconds"], 995 / per_second - 0.01)
 
     def test_people_are_told_how_many_replies_were_throttled(self):
         with ThrottlingProxy(self.dynamodb, 5) as proxy:

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: BSL-1.0
 """What each limit makes of a table that throttles: `scripts/throttled.sh` prints it for people, test_throttled.py checks it.
 
-The table grants some hundred updates per second, and a burst of some more; each run records a thousand videos there.
+The table grants some hundred updates per second, and a burst of some more, and a request takes as long to it and back as in
+a data centre; each run records a thousand videos there. (The way matters: over none at all a reply that turns a request
+away is back in less time than the table takes to grant the next one, so that even one request at a time is too much.)
 """
 
+import contextlib
 import sys
 
-from servers import DynamoDB, MariaDB, ThrottledTable
+from servers import DynamoDB, MariaDB, Network, ThrottledTable
 from snapshot import Tables
 
 PER_SECOND, BURST = 300, 20
+ONE_WAY = 0.005  # seconds
 VIDEOS = 1000
 ATTEMPTS = 40  # enough for whoever is turned away again and again
 
@@ -18,24 +22,26 @@ def run_under(limit, tables):
     """Makes the tables anew and records a thousand videos: these, the run, and how many updates were turned away."""
     tables.make_tables()
     videos = tables.add_thousand()
-    with ThrottledTable(tables.dynamodb, PER_SECOND, BURST) as table:
+    with ThrottledTable(tables.dynamodb, PER_SECOND, BURST) as table, Network(table.port, ONE_WAY) as way:
         run = tables.snapshot("--strategy", "retry", "--limit", limit, "--max-attempts", ATTEMPTS, "--json",
-                              dynamodb=table.url)
+                              dynamodb=way.url)
         return videos, run, table.throttled()
 
 
 class Servers(Tables):
-    def __init__(self, mariadb, dynamodb):
+    def __init__(self, mariadb, dynamodb, client):
         self.mariadb = mariadb
         self.dynamodb = dynamodb
-        self.client = dynamodb.client()
+        self.client = client
 
 
 def main(limits):
-    with MariaDB() as mariadb, DynamoDB() as dynamodb:
-        servers = Servers(mariadb, dynamodb)
+    with MariaDB() as mariadb, DynamoDB() as dynamodb, contextlib.closing(dynamodb.client()) as client:
+        servers = Servers(mariadb, dynamodb, client)
+        atexit.register(servers.client.close)
         run_under(64, servers)  # not printed: a Java program is slow at first
-        print(f"{VIDEOS} videos, a table that grants {PER_SECOND} updates/s (burst {BURST}), --strategy retry")
+        print(f"{VIDEOS} videos, a table that grants {PER_SECOND} updates/s (burst {BURST}), {2000 * ONE_WAY:.0f} ms away, "
+              "--strategy retry")
         print(f"{'--limit':<12} {'recorded':>8} {'throttled replies':>18} {'seconds':>8}  limit at the end")
         failed = False
         for limit in limits:
