@@ -5,6 +5,20 @@
 
 #include <fanout/concepts.hpp>
 #include <fanout/error.hpp>
+#include <fanout/limit/adaptive.hpp>
+#include <fanout/limit/admission.hpp>
+#include <fanout/limit/algorithm/aimd.hpp>
+#include <fanout/limit/algorithm/gradient2.hpp>
+#include <fanout/limit/algorithm/sample.hpp>
+#include <fanout/limit/algorithm/vegas.hpp>
+#include <fanout/limit/all_of.hpp>
+#include <fanout/limit/feedback.hpp>
+#include <fanout/limit/keyed.hpp>
+#include <fanout/limit/overload_if.hpp>
+#include <fanout/limit/pool.hpp>
+#include <fanout/limit/rate.hpp>
+#include <fanout/limit/semaphore.hpp>
+#include <fanout/limit/weighted.hpp>
 #include <fanout/limit/window.hpp>
 #include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>

@@ -89,6 +89,7 @@ public:
             waiting_.refusal = nullptr;
             if (waiting_.spare) {
                 waiting_.spare.release(feedback{});
+                waiting_.spare = typename base::permit_type();
             }
         }
     }

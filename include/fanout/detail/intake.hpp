@@ -115,6 +115,7 @@ protected:
             l.held.refusal = nullptr;
             if (l.held.permit) {
                 l.held.permit.release(feedback{});
+                l.held.permit = permit_type();
             }
         }
     }
@@ -135,10 +136,13 @@ protected:
                 f.latency = clock::now() - l.started;
             }
             if constexpr (renewable<permit_type> && Job::homogeneous && !admission::by_input) {
-                permit.renew(f, core_.asking() ? 1 : 0);
+                if (permit.renew(f, core_.asking() ? 1 : 0)) {
+                    return;
+                }
             } else {
                 permit.release(f);
             }
+            permit = permit_type();
         }
     }
 

@@ -34,9 +34,12 @@ struct waiting_head {
     [[no_unique_address]] Place place;
 };
 
-/// The one waiter of a fan-out, and what it came back with.
+/// The one waiter of a fan-out, and what it came back with. (A user's permit may be a plain struct, which is not empty after
+/// a move: what is given away is replaced by an empty one.)
 template <class Admission, class Item, class Place>
 struct permit_waiting {
+    using permit_type = typename Admission::permit_type;
+
     /// Hands out what the waiter came back with, if anything.
     bool take(held_permit<Admission>& to) noexcept {
         if (refusal) {
@@ -44,13 +47,13 @@ struct permit_waiting {
             return true;
         }
         if (spare) {
-            to.permit = std::move(spare);
+            to.permit = std::exchange(spare, permit_type());
             return true;
         }
         return false;
     }
 
-    typename Admission::permit_type spare{};
+    permit_type spare{};
     std::exception_ptr refusal;
     std::optional<waiting_head<Item, Place>> head; ///< only where permits depend on the input
     typename Admission::request wanted{};

@@ -30,7 +30,8 @@ namespace fanout {
 /// - `permit_type::resource_type`, `p.resource()`, `p.make()`: as those of `pool`'s permit, for a permit that carries
 ///   something for the factory.
 ///
-/// A permit is movable, empty when default constructed or moved from, and releases itself when it is destroyed.
+/// A permit is movable, and empty when it is default constructed. One that counts releases itself when it is destroyed, for
+/// a context may end in the middle of a fan-out.
 template <class L>
 concept admission =
     requires { typename L::permit_type; } && std::default_initializable<typename L::permit_type> &&
