@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <stdexcept>
 
 namespace fanout::detail {
 
-/// Counted as the time at which the bucket will be full (the generic cell rate algorithm, ITU-T I.371): no rounding
-/// adds up, however long it runs.
+/// Counts the tokens that were taken since it was last full, and knows from that when it will be full again (as the generic
+/// cell rate algorithm, ITU-T I.371, does). Each time is computed from the count, so that no rounding adds up, however
+/// long it runs.
 template <class TimePoint>
 class token_bucket {
     using duration = typename TimePoint::duration;
@@ -26,10 +28,6 @@ public:
             throw std::invalid_argument(
                 "fanout::rate: burst must be at least 1, or nothing would ever start");
         }
-        // 100 years are for ever, and far from where a time point overflows.
-        constexpr double most = 3.2e9;
-        token_ = seconds((std::min)(1.0 / per_second, most));
-        room_ = seconds((std::min)((burst - 1.0) / per_second, most));
     }
 
     double per_second() const noexcept { return per_second_; }
@@ -40,31 +38,38 @@ public:
         if (now < next(now)) {
             return false;
         }
-        full_at_ = (std::max)(full_at_, since_start(now)) + token_;
+        // A token that came between two ticks of the clock is seen late, by less than a tick; nothing is lost by that.
+        auto const late = fine(now - start_) - time_of(static_cast<double>(taken_));
+        if (late >= (std::min)(fine(duration(1)), time_of(1.0))) {
+            start_ = now;
+            taken_ = 0;
+        }
+        ++taken_;
         return true;
     }
 
     /// When there will be a token; `now` where there is one.
     TimePoint next(TimePoint now) const noexcept {
-        auto const due = full_at_ - room_;
-        return due > since_start(now) ? start_ + std::chrono::ceil<duration>(due) : now;
+        auto const due = time_of(static_cast<double>(taken_ + 1) - burst_);
+        return due > fine(now - start_) ? start_ + std::chrono::ceil<duration>(due) : now;
     }
 
     /// A token was not used.
-    void give_back() noexcept { full_at_ -= token_; }
+    void give_back() noexcept { --taken_; }
 
 private:
-    // In floating point, so that a token of 1/3 s has no error to add up.
     using fine = std::chrono::duration<double, std::nano>;
-    static fine seconds(double s) noexcept { return fine(s * 1e9); }
-    fine since_start(TimePoint t) const noexcept { return t - start_; }
+
+    /// How long so many tokens take to come. 100 years are for ever, and far from where a time point overflows.
+    fine time_of(double tokens) const noexcept {
+        constexpr double most = 3.2e18;
+        return fine((std::min)(tokens * 1e9 / per_second_, most)); // in this order: exact where it can be
+    }
 
     double per_second_;
     double burst_;
-    fine token_{};
-    fine room_{}; ///< how much later than now it may be full, for there to be a token
-    TimePoint start_;
-    fine full_at_{}; ///< since the start
+    TimePoint start_;        ///< when it was last full
+    std::int64_t taken_ = 0; ///< since then
 };
 
 } // namespace fanout::detail
