@@ -56,7 +56,8 @@ public:
     ~dynamodb_client();
 
     // One request, as "UpdateItem", and its reply. Throws system_error: a code of dynamodb_category() with
-    // DynamoDB's own words, or the connection's code. A cancelled or failed request closes its connection.
+    // DynamoDB's own words, or the connection's code. A cancelled or failed request closes its connection. Both
+    // arguments must outlive the call.
     asio::awaitable<json::object> call(std::string_view operation, json::object const& parameters);
 
 private:

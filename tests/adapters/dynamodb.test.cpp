@@ -232,6 +232,7 @@ struct scripted_server {
     }
 };
 
+json::object const nothing; // parameters that outlive a call that is not awaited at once
 aws_credentials const nobody{"id", "secret", "", "us-east-1"};
 
 // Runs `client` against a server of that script, and returns the exception it ended with.
@@ -284,7 +285,7 @@ TEST_CASE("a request beyond the most connections waits its turn, and takes the c
     dynamodb_client client(io.get_executor(), server.url(), nobody, {.max_connections = 1});
     auto const failure = run(server, io, 1000, false, [&]() -> asio::awaitable<void> {
         std::vector<int> const requests(20);
-        auto const call = [&](int) { return client.call("Scan", {}); };
+        auto const call = [&](int) { return client.call("Scan", nothing); };
         auto calls = fanout::when_all(requests, call);
         co_await std::move(calls);
     });
@@ -303,7 +304,7 @@ TEST_CASE("a cancelled request closes its connection, and its turn goes to the n
         server.on_request = [&] { stop.emit(asio::cancellation_type::terminal); };
         asio::steady_timer ended(io, asio::steady_timer::time_point::max());
         asio::co_spawn(
-            io, client.call("Scan", {}),
+            io, client.call("Scan", nothing),
             asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr thrown, json::object) {
                 CHECK(thrown);
                 ended.cancel();
