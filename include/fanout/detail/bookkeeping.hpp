@@ -3,8 +3,11 @@
 
 // What is noted of a fan-out's children: that they started, what they ended with, and what the caller gets at the end.
 
+#include <fanout/concepts.hpp>
 #include <fanout/detail/asking.hpp>
+#include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/job.hpp>
 #include <fanout/detail/lane.hpp>
 #include <fanout/detail/sink.hpp>
 #include <fanout/observe/observer.hpp>
@@ -23,7 +26,7 @@
 
 namespace fanout::detail {
 
-/// The second base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
+/// The base of `FanOut` above its asking. What is `note_…` or `tell_…` is called with the mutex held, by a `guard`.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
 class bookkeeping : public asking<FanOut, Job, Executor, Allocator, Threaded> {
     using base = asking<FanOut, Job, Executor, Allocator, Threaded>;
@@ -35,6 +38,52 @@ public:
     using typename base::time_point;
 
     using base::base;
+
+    /// A child was fulfilled, with a value or without one.
+    template <class Which, class... V>
+    void fulfilled(lane_type& l, Which which, V&&... v) {
+        guard lock(this->mutex_);
+        job_.value(which, l.work.index, std::forward<V>(v)...);
+        note_fulfilled(l);
+    }
+
+    /// A child yielded a value, which may be an Outcome that holds an error.
+    template <class Which, class V>
+    void settled(lane_type& l, Which which, V&& v) {
+        using shape = unwrapped<std::remove_cvref_t<V>>;
+        if constexpr (!shape::is_outcome) {
+            fulfilled(l, which, std::forward<V>(v));
+        } else if (!v.has_value()) {
+            auto [code, exception] = failure_of(v);
+            rejected(l, which, code, std::move(exception));
+        } else if constexpr (std::is_void_v<typename shape::type>) {
+            fulfilled(l, which);
+        } else {
+            fulfilled(l, which, value_of(std::forward<V>(v)));
+        }
+    }
+
+    /// A child threw, or ended with an error.
+    template <class Which>
+    void rejected(lane_type& l, Which which, error_code code, std::exception_ptr exception) noexcept {
+        static_cast<FanOut*>(this)->hold();
+        {
+            guard lock(this->mutex_);
+            reject(l, which, code, std::move(exception));
+        }
+        FanOut::leave(counted_ref<FanOut>(static_cast<FanOut*>(this)));
+    }
+
+    template <class Which>
+    void rejected(lane_type& l, Which which, std::exception_ptr exception) noexcept {
+        error_code code;
+        try {
+            std::rethrow_exception(exception);
+        } catch (...) {
+            code = current_error_code();
+        }
+        rejected(l, which, code, std::move(exception));
+    }
 
     /// What the handler is called with, after the end. Where there is no memory for it, that is what it says.
     auto safe_result() {

@@ -152,6 +152,7 @@ public:
 
 private:
     friend base;
+    friend fan_state<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend intake<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend asking<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend bookkeeping<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;

@@ -1,112 +1,53 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// How work gets into a lane: the input, the place in its key, the permit of the limit. And how a fan-out stops.
+// How work gets into a lane: the input, the place in its key, the permit of the limit; and how the two are given back.
 
-#include <fanout/detail/fan_core.hpp>
-#include <fanout/detail/key_gate.hpp>
-#include <fanout/detail/lane.hpp>
-#include <fanout/detail/lane_store.hpp>
-#include <fanout/detail/limit_parts.hpp>
-#include <fanout/detail/permit_waiting.hpp>
-#include <fanout/detail/reentrancy.hpp>
-#include <fanout/detail/wakeup.hpp>
+#include <fanout/detail/fan_state.hpp>
 
-#include <boost/asio/cancellation_type.hpp>
-
-#include <chrono>
-#include <cstddef>
 #include <exception>
-#include <mutex>
-#include <optional>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 namespace fanout::detail {
 
-struct no_mutex {
-    static void lock() noexcept {}
-    static void unlock() noexcept {}
-};
-
-/// An input that waits for its key, after it was pulled.
-template <class Item>
-struct parked_input {
-    ticket work;
-    Item item;
-};
-
-struct no_place {};
-struct no_gate {};
-
-/// The gate of a job's keys.
-template <class Job>
-struct gate_of {
-    using type = key_gate<typename Job::key, parked_input<typename Job::item>>;
-    using place = typename type::place;
-    static type make(std::size_t permits) { return type(permits); }
-};
-template <class Job>
-    requires(!Job::keyed)
-struct gate_of<Job> {
-    using type = no_gate;
-    using place = no_place;
-    static type make(std::size_t) noexcept { return {}; }
-};
-
-/// The first base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
+/// The base of `FanOut` above its state.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
-class intake {
-public:
-    static constexpr bool looks_for_reentrancy =
-        detail::looks_for_reentrancy && !std::is_same_v<typename Job::admission_type, no_admission>;
-    using clock = typename Job::clock;
-    using time_point = typename clock::time_point;
-    using admission = typename Job::admission_type;
-    using place = typename gate_of<Job>::place;
-    using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place>;
-    using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
+class intake : public fan_state<FanOut, Job, Executor, Allocator, Threaded> {
+    using base = fan_state<FanOut, Job, Executor, Allocator, Threaded>;
 
-    intake(Job&& job, Allocator const& allocator)
-        : job_(std::move(job)),
-          start_(job_.needs_clock() ? clock::now() : time_point()),
-          deadline_(job_.deadline(start_)),
-          core_(job_.config(deadline_)),
-          lanes_(allocator),
-          gate_(gate_of<Job>::make(job_.per_key())) {}
-    intake(intake const&) = delete;
-    intake& operator=(intake const&) = delete;
+public:
+    using base::base;
+    using base::looks_for_reentrancy;
+    using typename base::admission;
+    using typename base::clock;
+    using typename base::lane_type;
 
 protected:
-    using permit_type = typename admission::permit_type;
-    static constexpr bool admits = !std::is_same_v<admission, no_admission>;
-
-    // ---- work
+    using base::admits;
+    using base::arm;
+    using base::core_;
+    using base::gate_;
+    using base::job_;
+    using base::waiting_;
+    using typename base::permit_type;
 
     /// Finds something to run on the lane, and a permit for it.
     bool take_permit(lane_type& l) {
-        if (deadline_ && !cancelled_) { // the timer may be late
-            heed_deadline(clock::now());
+        if (this->deadline_ && !this->cancelled_) { // the timer may be late
+            this->heed_deadline(clock::now());
         }
         auto found = false;
         try {
             found = find_work(l);
         } catch (...) { // the source threw, or a function of the limit, or there is no memory
-            fail_source();
+            this->fail_source();
         }
         if (!found) {
             unused(l);
             arm();
         }
         return found;
-    }
-
-    /// Stops where the time `now` is past the deadline.
-    void heed_deadline(time_point now) noexcept {
-        if (deadline_ && !(now < *deadline_)) {
-            stop(stop_cause::deadline, cancel_cause::timeout);
-        }
     }
 
     /// The permit of a lane that has nothing to run goes back.
@@ -154,61 +95,6 @@ protected:
             }
         }
     }
-
-    // ---- stopping
-
-    void stop(stop_cause cause, cancel_cause cancel) noexcept {
-        if (core_.stop(cause)) {
-            if constexpr (Job::keyed) {
-                gate_.clear();
-            }
-            if constexpr (admission::by_input) {
-                waiting_.head.reset();
-            }
-        }
-        if (cancel != cancel_cause::none && cancel_ == cancel_cause::none && !cancelled_) {
-            cancel_ = cancel; // leave() emits it
-        }
-    }
-
-    void fail_source() noexcept {
-        if (!source_error_) {
-            source_error_ = std::current_exception();
-        }
-        stop(stop_cause::source, Job::fail_fast ? cancel_cause::sibling : cancel_cause::none);
-    }
-
-    /// Sees to it that the timer fires when something is due next.
-    void arm() noexcept {
-        auto due = core_.next_due();
-        auto const sooner = [&due](time_point t) { due = due && *due < t ? *due : t; };
-        if (auto* l = lanes_.soonest()) {
-            sooner(l->timeout);
-        }
-        if (deadline_ && !cancelled_ && cancel_ == cancel_cause::none) {
-            sooner(*deadline_);
-        }
-        if (due) {
-            try {
-                alarm_.set(static_cast<FanOut&>(*this), *due);
-            } catch (...) { // no memory for the timer: better to end than to wait for ever
-                fail_source();
-            }
-        }
-    }
-
-    [[no_unique_address]] std::conditional_t<Threaded, std::mutex, no_mutex> mutex_;
-    Job job_;
-    time_point start_;
-    std::optional<time_point> deadline_;
-    fan_core<time_point, typename Job::item> core_;
-    lane_store<lane_type, Allocator> lanes_;
-    wakeup<FanOut, clock, Executor> alarm_;
-    [[no_unique_address]] typename gate_of<Job>::type gate_;
-    [[no_unique_address]] permit_waiting<admission, typename Job::item, place> waiting_;
-    cancel_cause cancel_ = cancel_cause::none; ///< asked for, not yet emitted
-    bool cancelled_ = false;                   ///< emitted to all
-    std::exception_ptr source_error_;
 
 private:
     bool find_work(lane_type& l) {

@@ -36,6 +36,10 @@ public:
 
     // ---- what lanes call
 
+    using base::fulfilled;
+    using base::rejected;
+    using base::settled;
+
     bool cancellable() const noexcept { return cancellable_; }
 
     Executor const& executor_of(lane_type const& l) const noexcept {
@@ -63,52 +67,6 @@ public:
     /// The lane's child is about to run inside its permit; it is known by its cancellation slot.
     void enters_permit(lane_type& l, boost::asio::cancellation_slot slot) {
         job_.admission().each_held([&](void const* limit) { permit_holders::enter(limit, &l, slot); });
-    }
-
-    /// A child was fulfilled, with a value or without one.
-    template <class Which, class... V>
-    void fulfilled(lane_type& l, Which which, V&&... v) {
-        guard lock(mutex_);
-        job_.value(which, l.work.index, std::forward<V>(v)...);
-        this->note_fulfilled(l);
-    }
-
-    /// A child yielded a value, which may be an Outcome that holds an error.
-    template <class Which, class V>
-    void settled(lane_type& l, Which which, V&& v) {
-        using shape = unwrapped<std::remove_cvref_t<V>>;
-        if constexpr (!shape::is_outcome) {
-            fulfilled(l, which, std::forward<V>(v));
-        } else if (!v.has_value()) {
-            auto [code, exception] = failure_of(v);
-            rejected(l, which, code, std::move(exception));
-        } else if constexpr (std::is_void_v<typename shape::type>) {
-            fulfilled(l, which);
-        } else {
-            fulfilled(l, which, value_of(std::forward<V>(v)));
-        }
-    }
-
-    /// A child threw, or ended with an error.
-    template <class Which>
-    void rejected(lane_type& l, Which which, error_code code, std::exception_ptr exception) noexcept {
-        self_pointer()->hold();
-        {
-            guard lock(mutex_);
-            this->reject(l, which, code, std::move(exception));
-        }
-        FanOut::leave(ref(self_pointer()));
-    }
-
-    template <class Which>
-    void rejected(lane_type& l, Which which, std::exception_ptr exception) noexcept {
-        error_code code;
-        try {
-            std::rethrow_exception(exception);
-        } catch (...) {
-            code = current_error_code();
-        }
-        rejected(l, which, code, std::move(exception));
     }
 
     /// The lane's child has settled: what next? False: the lane ends.

@@ -4,7 +4,7 @@
 // One limit that many calls share, on any threads and executors.
 
 #include <fanout/detail/context_life.hpp>
-#include <fanout/detail/permit_queue.hpp>
+#include <fanout/detail/permit_line.hpp>
 #include <fanout/detail/reentrancy.hpp>
 #include <fanout/error.hpp>
 #include <fanout/limit/feedback.hpp>
@@ -16,18 +16,13 @@
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/error.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/system_executor.hpp>
 
-#include <atomic>
-#include <cassert>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
@@ -63,13 +58,7 @@ public:
     /// @throws std::invalid_argument where `permits` is 0.
     explicit semaphore(std::size_t permits) : semaphore(permits, detail::part_of{this}) {}
     /// The line of another limit.
-    semaphore(std::size_t permits, detail::part_of whole)
-        : queue_(checked(permits)), identity_(whole.limit), state_(pack(queue_.free(), false)) {}
-    semaphore(semaphore const&) = delete;
-    semaphore& operator=(semaphore const&) = delete;
-    ~semaphore() {
-        assert(queue_.waiting() == 0 && "fanout::semaphore destroyed while someone waits for it");
-    }
+    semaphore(std::size_t permits, detail::part_of whole) : line_(checked(permits)), identity_(whole.limit) {}
 
     /// A permit, or an empty one where there is none to have at once or others wait.
     ///
@@ -98,32 +87,16 @@ public:
     /// Changes the number of permits; those that are out stay out, so that it may be below `in_use()` for a while.
     ///
     /// @throws std::invalid_argument where `permits` is 0.
-    void resize(std::size_t permits) {
-        checked(permits);
-        change([permits](detail::permit_queue& q) { q.resize(permits); });
-    }
+    void resize(std::size_t permits) { line_.resize(checked(permits)); }
 
     /// The number of permits there are.
-    std::size_t permits() const {
-        std::lock_guard const lock(mutex_);
-        return queue_.permits();
-    }
-
+    std::size_t permits() const { return line_.permits(); }
     /// The number of permits that are out.
-    std::size_t in_use() const {
-        std::lock_guard const lock(mutex_);
-        return static_cast<std::size_t>(static_cast<std::int64_t>(queue_.permits()) -
-                                        (state_.load(std::memory_order_relaxed) >> 1));
-    }
-
+    std::size_t in_use() const { return line_.in_use(); }
     /// How many stand in the line.
-    std::size_t waiting() const {
-        std::lock_guard const lock(mutex_);
-        return queue_.waiting();
-    }
+    std::size_t waiting() const { return line_.waiting(); }
 
 private:
-    class waiter;
     template <class Handler>
     class waiter_for;
 
@@ -131,6 +104,9 @@ private:
         if (permits == 0) {
             throw std::invalid_argument(
                 "fanout::semaphore: permits must be at least 1, or nothing would ever run");
+        }
+        if (permits > detail::permit_line::most) {
+            throw std::invalid_argument("fanout::semaphore: permits must be at most 2^61 - 1");
         }
         return permits;
     }
@@ -140,73 +116,11 @@ private:
         }
     }
 
-    // The state is the number of free permits, doubled, and a last bit that says: ask the line, under the mutex. That
-    // bit stands while anyone waits, and while someone is at work in there.
-    static constexpr std::int64_t ask_the_line = 1;
-    static constexpr std::int64_t pack(std::int64_t free, bool ask) noexcept {
-        return free * 2 + (ask ? 1 : 0);
-    }
-
-    std::size_t take(std::size_t weight) noexcept {
-        auto const wanted = static_cast<std::int64_t>(weight);
-        auto s = state_.load(std::memory_order_relaxed);
-        while ((s & ask_the_line) == 0 && (s >> 1) >= wanted) {
-            if (state_.compare_exchange_weak(s, s - 2 * wanted, std::memory_order_acquire,
-                                             std::memory_order_relaxed)) {
-                return weight;
-            }
-        }
-        return (s & ask_the_line) == 0 && weight == 1 ? 0 : take_from_the_line(weight);
-    }
-
-    std::size_t take_from_the_line(std::size_t weight) noexcept {
-        std::lock_guard const lock(mutex_);
-        open_line();
-        auto const taken = queue_.try_acquire(weight) ? queue_.cost(weight) : 0;
-        close_line();
-        return taken;
-    }
-
-    void give_back(std::size_t taken) noexcept {
-        auto s = state_.load(std::memory_order_relaxed);
-        while ((s & ask_the_line) == 0) {
-            if (state_.compare_exchange_weak(s, s + 2 * static_cast<std::int64_t>(taken),
-                                             std::memory_order_release, std::memory_order_relaxed)) {
-                return;
-            }
-        }
-        change([taken](detail::permit_queue& q) { q.release(taken); });
-    }
-
-    /// Whether the holder of a permit may go on with it: no one else waits, and there are not fewer permits by now.
-    bool may_keep(std::size_t own_waiters) noexcept {
-        auto const s = state_.load(std::memory_order_acquire);
-        if ((s & ask_the_line) == 0) {
-            return s >= 0;
-        }
-        std::lock_guard const lock(mutex_);
-        return state_.load(std::memory_order_relaxed) >= 0 && queue_.waiting() <= own_waiters;
-    }
-
-    /// Under the mutex: from now on the state changes here only.
-    void open_line() noexcept {
-        queue_.set_free(state_.fetch_or(ask_the_line, std::memory_order_acquire) >> 1);
-    }
-    void close_line() noexcept {
-        state_.store(pack(queue_.free(), queue_.waiting() > 0), std::memory_order_release);
-    }
-
-    /// Changes the line, and serves those who can be served then.
-    template <class Change>
-    void change(Change what) noexcept;
-
     template <class Handler>
     void wait(Handler&& handler, std::size_t weight);
 
-    mutable std::mutex mutex_;
-    detail::permit_queue queue_; ///< its free permits are true only between open_line() and close_line()
+    detail::permit_line line_;
     void const* identity_;
-    std::atomic<std::int64_t> state_;
 };
 
 /// One or more permits of a semaphore, given back when it is destroyed. May be empty.
@@ -230,13 +144,13 @@ public:
     /// Gives it back now. What the child that held it says of the load makes no difference to a semaphore.
     void release(feedback const& = {}) noexcept {
         if (auto* const owner = std::exchange(owner_, nullptr)) {
-            owner->give_back(taken_);
+            owner->line_.give_back(taken_);
         }
     }
 
     /// Whether its holder may go on with it: no one else waits, and there are not fewer permits by now.
     /// `own_waiters` of those who wait are the caller.
-    bool renewable(std::size_t own_waiters) const noexcept { return owner_->may_keep(own_waiters); }
+    bool renewable(std::size_t own_waiters) const noexcept { return owner_->line_.may_keep(own_waiters); }
 
     /// Ends one use of it and begins the next, where it is `renewable`; else gives it back and returns false.
     bool renew(feedback const&, std::size_t own_waiters) noexcept {
@@ -258,63 +172,27 @@ private:
 
 inline semaphore::permit semaphore::try_acquire(std::size_t weight) {
     check_weight(weight);
-    return permit(*this, take(weight));
+    return permit(*this, line_.take(weight));
 }
 
-/// Someone in the line.
-class semaphore::waiter : public detail::queued, public detail::context_guest {
-public:
-    waiter(semaphore& owner, std::size_t w) : owner_(&owner) { weight = w; }
-
-    /// Calls the handler by way of its executor.
-    virtual void deliver(error_code const& error, permit&& p) noexcept = 0;
-
-    /// It is cancelled.
-    void cancel() noexcept {
-        std::shared_ptr<waiter> self;
-        owner_->change([&](detail::permit_queue& q) {
-            if (q.remove(*this)) {
-                self = std::move(self_);
-            }
-        });
-        if (self) {
-            self->deliver(boost::asio::error::operation_aborted, permit());
-        }
-    }
-
-    void abandon() noexcept override {
-        std::lock_guard const lock(owner_->mutex_);
-        owner_->open_line();
-        if (owner_->queue_.remove(*this)) {
-            self_.reset(); // not the last one: whoever abandons it holds one
-        }
-        owner_->close_line();
-    }
-
-    void drop() noexcept override {
-        owner_->change([](detail::permit_queue&) {});
-    }
-
-    std::shared_ptr<waiter> self_; ///< while it is in the line
-    std::shared_ptr<waiter> next_served_;
-
-private:
-    semaphore* owner_;
-};
-
+/// Someone in the line, with what belongs to its context.
 template <class Handler>
-class semaphore::waiter_for final : public waiter {
+class semaphore::waiter_for final : public detail::permit_line::waiter {
     using executor = boost::asio::associated_executor_t<Handler>;
     using tracked = std::decay_t<typename boost::asio::prefer_result<
         executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
 
 public:
     waiter_for(semaphore& owner, std::size_t w, Handler&& handler)
-        : waiter(owner, w), theirs_(std::in_place, std::move(handler)), life_(detail::life_of(theirs_->ex)) {}
+        : waiter(owner.line_, w),
+          owner_(&owner),
+          theirs_(std::in_place, std::move(handler)),
+          life_(detail::life_of(theirs_->ex)) {}
 
     bool enter() noexcept { return life_->add(*this); }
 
-    void deliver(error_code const& error, permit&& p) noexcept override {
+    void deliver(error_code const& error, std::size_t taken) noexcept override {
+        permit p(*owner_, taken);
         life_->remove(*this, [&] {
             post(step{std::move(theirs_->handler), error, std::move(p)});
             theirs_.reset();
@@ -355,32 +233,10 @@ private:
         }
     }
 
+    semaphore* owner_;
     std::optional<belongings> theirs_;
     std::shared_ptr<detail::context_life> life_;
 };
-
-template <class Change>
-void semaphore::change(Change what) noexcept {
-    std::shared_ptr<waiter> served;
-    {
-        std::lock_guard const lock(mutex_);
-        open_line();
-        what(queue_);
-        auto* last = &served;
-        while (auto* const q = queue_.serve()) {
-            auto* const w = static_cast<waiter*>(q);
-            w->weight = queue_.cost(w->weight); // what it was given
-            *last = std::move(w->self_);
-            last = &w->next_served_;
-        }
-        close_line();
-    }
-    while (served) {
-        auto const next = std::move(served->next_served_);
-        served->deliver({}, permit(*this, served->weight));
-        served = next;
-    }
-}
 
 template <class Handler>
 void semaphore::wait(Handler&& handler, std::size_t weight) {
@@ -399,17 +255,15 @@ void semaphore::wait(Handler&& handler, std::size_t weight) {
     auto w = std::make_shared<waiter_for<handler_type>>(*this, weight,
                                                         handler_type(std::forward<Handler>(handler)));
     if (slot.is_connected()) {
-        slot.assign([weak = std::weak_ptr<waiter>(w)](boost::asio::cancellation_type type) {
-            if (auto const here = weak.lock(); here && type != boost::asio::cancellation_type::none) {
-                here->cancel();
-            }
-        });
+        slot.assign(
+            [weak = std::weak_ptr<detail::permit_line::waiter>(w)](boost::asio::cancellation_type type) {
+                if (auto const here = weak.lock(); here && type != boost::asio::cancellation_type::none) {
+                    here->cancel();
+                }
+            });
     }
     if (w->enter()) {
-        change([&](detail::permit_queue& q) {
-            w->self_ = w;
-            q.push(*w);
-        });
+        line_.enter(std::move(w));
     }
 }
 

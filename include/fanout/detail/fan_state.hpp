@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The state of a fan-out, how it stops, and when its timer is to fire.
+
+#include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/key_gate.hpp>
+#include <fanout/detail/lane.hpp>
+#include <fanout/detail/lane_store.hpp>
+#include <fanout/detail/limit_parts.hpp>
+#include <fanout/detail/permit_waiting.hpp>
+#include <fanout/detail/reentrancy.hpp>
+#include <fanout/detail/wakeup.hpp>
+
+#include <cstddef>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+struct no_mutex {
+    static void lock() noexcept {}
+    static void unlock() noexcept {}
+};
+
+/// An input that waits for its key, after it was pulled.
+template <class Item>
+struct parked_input {
+    ticket work;
+    Item item;
+};
+
+struct no_place {};
+struct no_gate {};
+
+/// The gate of a job's keys.
+template <class Job>
+struct gate_of {
+    using type = key_gate<typename Job::key, parked_input<typename Job::item>>;
+    using place = typename type::place;
+    static type make(std::size_t permits) { return type(permits); }
+};
+template <class Job>
+    requires(!Job::keyed)
+struct gate_of<Job> {
+    using type = no_gate;
+    using place = no_place;
+    static type make(std::size_t) noexcept { return {}; }
+};
+
+/// The first base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
+template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
+class fan_state {
+public:
+    static constexpr bool looks_for_reentrancy =
+        detail::looks_for_reentrancy && !std::is_same_v<typename Job::admission_type, no_admission>;
+    using clock = typename Job::clock;
+    using time_point = typename clock::time_point;
+    using admission = typename Job::admission_type;
+    using place = typename gate_of<Job>::place;
+    using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place>;
+    using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
+
+    fan_state(Job&& job, Allocator const& allocator)
+        : job_(std::move(job)),
+          start_(job_.needs_clock() ? clock::now() : time_point()),
+          deadline_(job_.deadline(start_)),
+          core_(job_.config(deadline_)),
+          lanes_(allocator),
+          gate_(gate_of<Job>::make(job_.per_key())) {}
+    fan_state(fan_state const&) = delete;
+    fan_state& operator=(fan_state const&) = delete;
+
+protected:
+    using permit_type = typename admission::permit_type;
+    static constexpr bool admits = !std::is_same_v<admission, no_admission>;
+
+    void stop(stop_cause cause, cancel_cause cancel) noexcept {
+        if (core_.stop(cause)) {
+            if constexpr (Job::keyed) {
+                gate_.clear();
+            }
+            if constexpr (admission::by_input) {
+                waiting_.head.reset();
+            }
+        }
+        if (cancel != cancel_cause::none && cancel_ == cancel_cause::none && !cancelled_) {
+            cancel_ = cancel; // leave() emits it
+        }
+    }
+
+    /// Stops where the time `now` is past the deadline.
+    void heed_deadline(time_point now) noexcept {
+        if (deadline_ && !(now < *deadline_)) {
+            stop(stop_cause::deadline, cancel_cause::timeout);
+        }
+    }
+
+    void fail_source() noexcept {
+        if (!source_error_) {
+            source_error_ = std::current_exception();
+        }
+        stop(stop_cause::source, Job::fail_fast ? cancel_cause::sibling : cancel_cause::none);
+    }
+
+    /// Sees to it that the timer fires when something is due next.
+    void arm() noexcept {
+        auto due = core_.next_due();
+        auto const sooner = [&due](time_point t) { due = due && *due < t ? *due : t; };
+        if (auto* l = lanes_.soonest()) {
+            sooner(l->timeout);
+        }
+        if (deadline_ && !cancelled_ && cancel_ == cancel_cause::none) {
+            sooner(*deadline_);
+        }
+        if (due) {
+            try {
+                alarm_.set(static_cast<FanOut&>(*this), *due);
+            } catch (...) { // no memory for the timer: better to end than to wait for ever
+                fail_source();
+            }
+        }
+    }
+
+    [[no_unique_address]] std::conditional_t<Threaded, std::mutex, no_mutex> mutex_;
+    Job job_;
+    time_point start_;
+    std::optional<time_point> deadline_;
+    fan_core<time_point, typename Job::item> core_;
+    lane_store<lane_type, Allocator> lanes_;
+    wakeup<FanOut, clock, Executor> alarm_;
+    [[no_unique_address]] typename gate_of<Job>::type gate_;
+    [[no_unique_address]] permit_waiting<admission, typename Job::item, place> waiting_;
+    cancel_cause cancel_ = cancel_cause::none; ///< asked for, not yet emitted
+    bool cancelled_ = false;                   ///< emitted to all
+    std::exception_ptr source_error_;
+};
+
+} // namespace fanout::detail
