@@ -408,9 +408,9 @@ class Network:
 if __name__ == "__main__":
     # For a look by hand: `python3 servers.py` starts all of them, says where they are, and waits for Ctrl-C.
     with (MariaDB() as mariadb, DynamoDB() as dynamodb, ThrottlingProxy(dynamodb, 5) as proxy,
-          ThrottledTable(dynamodb, 300, 20) as table):
+          ThrottledTable(dynamodb, 200, 20) as table):
         print(f"MariaDB 127.0.0.1:{mariadb.port}, DynamoDB {dynamodb.url}, a share throttled {proxy.url}, "
-              f"throttled above 300/s {table.url}", flush=True)
+              f"throttled above 200/s {table.url}", flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:

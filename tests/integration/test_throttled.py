@@ -55,7 +55,7 @@ class ByLoad(ServersTestCase):
 
     def test_a_rate_below_the_tables_own_is_hardly_throttled(self):
         # Well below, so that a machine that stalls for a moment makes no difference.
-        per_second = PER_SECOND * 2 // 3
+        per_second = PER_SECOND * 3 // 4
         report = self.run_under(f"rate:{per_second}/s:5")
         self.assertLessEqual(report["throttled_replies"], 20)
         self.assertGreaterEqual(report["seconds"], 995 / per_second - 0.01)
