@@ -42,6 +42,9 @@ public:
         if (f.what == feedback::ignored || f.ended == state::not_started) {
             return;
         }
+        if (left_ == 0) {
+            left_ = (std::min)(in_use, first_trip);
+        }
         if (f.what == feedback::overloaded) {
             if (number >= decreased_at_) {
                 decreased_at_ = next_;
@@ -65,7 +68,7 @@ private:
     void tell(bool overloaded, std::size_t in_use) noexcept {
         if (overloaded || served_ != 0) {
             auto const mean = served_ == 0 ? std::chrono::nanoseconds{} : sum_ / served_;
-            algorithm_.on_sample(sample{mean, peak_, overloaded});
+            algorithm_.on_sample(sample{mean, peak_, overloaded, static_cast<std::size_t>(served_)});
         }
         left_ = in_use; // those that are out, and the one that takes the place of the one that came back
         peak_ = in_flight_;
@@ -73,12 +76,14 @@ private:
         served_ = 0;
     }
 
+    static constexpr std::size_t first_trip = 10;
+
     A algorithm_;
     std::uint64_t next_ = 0;         // the number of the next permit
     std::uint64_t decreased_at_ = 0; // permits below it were handed out before the last sign of overload
     std::size_t in_flight_ = 0;
     // Of this round trip:
-    std::size_t left_ = 1; // permits that have to come back until it is over
+    std::size_t left_ = 0; // permits that have to come back until it is over; 0: none came back yet
     std::size_t peak_ = 0; // the most in flight at once
     std::chrono::nanoseconds sum_{};
     std::int64_t served_ = 0;

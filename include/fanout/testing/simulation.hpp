@@ -88,11 +88,11 @@ public:
 
     struct options {
         overload when_full = overload::rejects;
-        std::size_t slots = 40;                           ///< at least 1
-        duration service = std::chrono::milliseconds(10); ///< how long a call holds a slot
-        duration network = std::chrono::microseconds(200);  ///< there and back; holds no slot
-        double jitter = 0;                                ///< each time is drawn from U(1-jitter, 1+jitter)
-        std::uint32_t seed = 1;                           ///< of the jitter
+        std::size_t slots = 40;                            ///< at least 1
+        duration service = std::chrono::milliseconds(10);  ///< how long a call holds a slot
+        duration network = std::chrono::microseconds(200); ///< there and back; holds no slot
+        double jitter = 0;                                 ///< each time is drawn from U(1-jitter, 1+jitter)
+        std::uint32_t seed = 1;                            ///< of the jitter
     };
 
     /// @throws std::invalid_argument where there are no slots, a time is negative, or the jitter is not in [0, 1].

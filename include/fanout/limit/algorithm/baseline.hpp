@@ -1,55 +1,146 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The latency of a backend that has no queue, which the algorithms that look at latency compare with.
+// The latency of a backend without a queue: what the algorithms that judge by latency compare with.
 
-#include <chrono>
+#include <fanout/limit/algorithm/sample.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <random>
+#include <utility>
 
 namespace fanout {
 
-/// What a call takes when none waits before it. A lower latency is taken at once. Otherwise it has to be looked for from time to
-/// time: where calls always wait, the lowest latency seen is the latency with a queue, and if the backend becomes slower,
-/// an old one is too low. `stale()` says when to lower the limit for a round trip and to `replace` it by what was seen.
+/// Turns samples into one number, `ratio()`: the part of the latency that is not spent in a queue.
 ///
-/// It is stale when no round trip confirmed it, by being at most as long, for U(0.5, 1) · `trips` round trips: the time
-/// is drawn so that limits that share a backend do not look all at once. (BBR's ProbeRTT; TCP Vegas has nothing of the kind.)
+/// - A change of the limit shows only in children that are started after it: the round trip that follows one is skipped
+///   (TCP Vegas doubles every other round trip for that reason).
+/// - The mean of fewer than `enough` children is noise: round trips are added up until there are so many.
+/// - The latency without a queue cannot be seen while there is one. So from time to time the limit is lowered for a
+///   round trip, and what is seen then is the baseline (BBR's ProbeRTT). It is `stale()` when no round trip confirmed it,
+///   by being at most as long, for U(0.5, 1) · `trips` of them (drawn, so that those who share a backend do not look all at
+///   once), and sooner where there was reason to `doubt` it.
 class baseline {
 public:
+    enum class verdict : std::uint8_t {
+        wait,   ///< nothing to learn from this round trip
+        few,    ///< too few children yet
+        probed, ///< the limit was lowered and may be raised again
+        judge,  ///< see `ratio()`
+    };
+
+    static constexpr std::size_t enough = 10; ///< as the least window of Netflix' `WindowedLimit`
+
     baseline(double trips, std::uint32_t seed) noexcept : trips_(trips), generator_(seed) { draw(); }
 
-    bool known() const noexcept { return rtt_.count() > 0; }
-    std::chrono::nanoseconds rtt() const noexcept { return rtt_; }
-    bool stale() const noexcept { return left_ <= 0; }
+    /// A round trip that was not overloaded.
+    verdict take(sample const& s) noexcept {
+        if (std::exchange(skip_, false)) {
+            return verdict::wait;
+        }
+        auto const served = (std::max)(s.served, std::size_t{1});
+        sum_ += (std::max)(1.0, static_cast<double>(s.rtt.count())) * static_cast<double>(served);
+        served_ += served;
+        if (served_ < enough) {
+            return verdict::few;
+        }
+        before_ = std::exchange(rtt_, sum_ / static_cast<double>(served_));
+        forget();
+        if (std::exchange(probing_, false)) {
+            take_probe();
+            return verdict::probed;
+        }
+        if (unloaded_ == 0) {
+            set(rtt_);
+            return verdict::wait;
+        }
+        return verdict::judge;
+    }
 
-    /// A round trip's latency that is not the baseline's: half of the way to it.
-    void approach(std::chrono::nanoseconds rtt) noexcept { replace(rtt_ + (rtt - rtt_) / 2); }
+    /// The latency without a queue, divided by that of the last round trip: 1 without a queue, 0.5 where half of the
+    /// time is spent in it.
+    double ratio() const noexcept { return unloaded_ / rtt_; }
 
-    /// A round trip's latency. A lower one is approached.
-    void observe(std::chrono::nanoseconds rtt) noexcept {
-        if (rtt <= rtt_) {
-            approach(rtt);
+    /// The last round trip had no queue: the baseline goes half of the way to it. In slow start each round trip has twice
+    /// the children of the one before, so that this weighs every child alike.
+    void average() noexcept { set(unloaded_ + (rtt_ - unloaded_) / 2); }
+
+    /// The last round trip may have had a queue. One that is shorter cannot: only half of the way, since it may be luck.
+    void observe() noexcept {
+        if (rtt_ <= unloaded_) {
+            average();
         } else {
             left_ -= 1;
         }
     }
 
-    void replace(std::chrono::nanoseconds rtt) noexcept {
-        rtt_ = rtt;
-        draw();
+    /// There is reason to look again sooner: after this part of the time.
+    void doubt(double part) noexcept { left_ -= part * trips_; }
+
+    /// Whether to look: not while the latency changes, since then nobody knows how far to lower the limit.
+    bool stale() const noexcept { return left_ <= 0 && std::abs(rtt_ - before_) <= 0.1 * rtt_; }
+
+    /// The limit that drains the queue, for a probe. With a margin, as the baseline may be too high, and by at least a tenth.
+    double drained(double limit) const noexcept { return limit * (std::min)(0.95 * ratio(), 0.9); }
+
+    /// The limit was changed.
+    void changed() noexcept {
+        skip_ = true;
+        forget();
+    }
+
+    /// The limit was lowered to see the latency without a queue.
+    void probe() noexcept {
+        probing_ = true;
+        changed();
+    }
+
+    /// The limit was lowered for overload; that ends a probe.
+    void overloaded() noexcept {
+        probing_ = false;
+        changed();
     }
 
 private:
-    void draw() noexcept {
-        constexpr double span = static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
-        auto const u = static_cast<double>(generator_() - std::minstd_rand::min()) / span;
-        left_ = trips_ * (1 + u) / 2;
+    void take_probe() noexcept {
+        // Fewer children cannot make it slower: if it is, the backend has changed meanwhile. Look again.
+        if (rtt_ > 1.05 * before_) {
+            return;
+        }
+        // Where another latency is found than was known, the limit was lowered to a wrong level. Look again.
+        bool const confirmed = std::abs(rtt_ - unloaded_) <= 0.05 * unloaded_;
+        set(rtt_);
+        left_ = confirmed ? left_ : 0;
     }
 
-    std::chrono::nanoseconds rtt_{};
+    void set(double rtt) noexcept {
+        unloaded_ = rtt;
+        draw();
+    }
+
+    void draw() noexcept {
+        constexpr auto span = static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
+        left_ = trips_ * (0.5 + 0.5 * static_cast<double>(generator_() - std::minstd_rand::min()) / span);
+    }
+
+    void forget() noexcept {
+        sum_ = 0;
+        served_ = 0;
+    }
+
+    // In nanoseconds:
+    double unloaded_ = 0; // 0: not known yet
+    double rtt_ = 0;      // the last mean of enough children
+    double before_ = 0;   // the one before
+    double sum_ = 0;
+    std::size_t served_ = 0;
     double trips_;
     double left_ = 0; // round trips until it is stale
+    bool skip_ = false;
+    bool probing_ = false;
     std::minstd_rand generator_;
 };
 

@@ -8,7 +8,6 @@
 #include <fanout/limit/algorithm/sample.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -16,22 +15,36 @@
 
 namespace fanout {
 
+/// With the unloaded latency m, the latency r, and g = max(1, ⌊log10 L⌋), the queue is q = L (1 - m/r) children, by
+/// Little's law. A = min(α g, max(1/2, L/16)) and B = min(β g, max(1, L/10)) are what is wanted of it.
+///
+/// - Until q > B (slow start): L ← 2 L. Then L ← L - q.
+/// - q < A: L ← L + B, or where q > g only L + g.
+/// - q > B: L ← L - g. q > 2 B: L ← max(L - q, L/2).
+/// - Overload: L ← L - g.
+///
+/// It grows only where at least half of L was in use.
+///
+/// From Netflix' concurrency-limits (`VegasLimit`, after TCP Vegas: Brakmo and Peterson, 1995), which differs:
+/// - It judges each call; this judges a round trip, and not the one that a change of L has not reached yet (see `baseline`).
+/// - It re-learns m from whatever call is next, queue and all, and so drifts up: this lowers L for a look.
+/// - It has no slow start, and steps down by g only: from 1,000 to 40 that is some 450 round trips.
+/// - Its A and B are 3 g and 6 g: 6 waiting is nothing for 100 in flight, and more than half for 10. And it rounds q up.
 class vegas {
 public:
     struct options {
         std::size_t minimum = 1;    ///< the limit never goes below; at least 1
         std::size_t maximum = 1000; ///< the limit never goes above
         std::size_t initial = 0;    ///< where it starts; 0: at 10, or at the bound that is nearest
-        double alpha = 3;           ///< it grows while fewer than alpha · g calls wait; more than 0
-        double beta = 6;            ///< it shrinks while more than beta · g calls wait; at least alpha
-        double probe_trips =
-            30; ///< the unloaded latency is looked for after half to all of so many round trips
-        std::uint32_t seed = 1; ///< draws when to look
+        double alpha = 3;           ///< α; more than 0
+        double beta = 6;            ///< β; at least alpha
+        double probe_trips = 30;    ///< looks for m after half to all of so many round trips; at least 1
+        std::uint32_t seed = 1;     ///< of the draw when to look
     };
 
     /// @throws std::invalid_argument where an option is out of range.
     explicit vegas(options const& o)
-        : options_(o), limit_(detail::checked_initial("vegas", o)), unloaded_(o.probe_trips, o.seed) {
+        : options_(o), limit_(detail::checked_initial("vegas", o)), baseline_(o.probe_trips, o.seed) {
         detail::require(o.alpha > 0, "vegas", "alpha must be more than 0");
         detail::require(o.beta >= o.alpha, "vegas", "beta must be at least alpha");
         detail::require(o.probe_trips >= 1, "vegas", "probe_trips must be at least 1");
@@ -42,71 +55,82 @@ public:
     void on_sample(sample const& s) noexcept {
         if (s.overloaded) {
             slow_start_ = false;
-            change(std::exchange(resume_at_, 0) + (resume_at_ == 0 ? limit_ : 0) - unit());
+            auto const l = (std::max)(limit_, std::exchange(resume_at_, 0));
+            set(static_cast<double>(l) - step(l));
+            baseline_.overloaded();
             return;
         }
-        auto const rtt = (std::max)(s.rtt, std::chrono::nanoseconds(1));
-        if (std::exchange(skip_, false)) {
-            return;
-        }
-        if (resume_at_ != 0) {
-            unloaded_.replace(rtt);
-            change(std::exchange(resume_at_, 0));
-        } else if (!unloaded_.known()) {
-            unloaded_.replace(rtt);
-        } else {
-            judge(rtt, detail::used(s.in_flight, limit_));
+        bool const used = detail::used(s.in_flight, limit_);
+        switch (baseline_.take(s)) {
+        case baseline::verdict::judge: judge(used); break;
+        case baseline::verdict::probed: change(static_cast<double>(std::exchange(resume_at_, 0))); break;
+        case baseline::verdict::few:
+            if (slow_start_ && used && limit_ < baseline::enough) {
+                set(2 * static_cast<double>(limit_));
+            }
+            break;
+        case baseline::verdict::wait: break;
         }
     }
 
 private:
-    void judge(std::chrono::nanoseconds rtt, bool used) noexcept {
+    void judge(bool used) noexcept {
         auto const l = static_cast<double>(limit_);
-        auto const g = static_cast<double>(unit());
-        auto const alpha = (std::min)(options_.alpha * g, l / 8);
-        auto const beta = (std::min)(options_.beta * g, l / 6);
-        auto const unqueued = l * static_cast<double>(unloaded_.rtt().count()) / static_cast<double>(rtt.count());
-        auto const queue = l - unqueued;
-        if (slow_start_ && queue <= std::max(beta,1.0)) {
-            unloaded_.approach(rtt);
+        auto const g = step(limit_);
+        auto const low = (std::min)(options_.alpha * g, (std::max)(0.5, l / 16));
+        auto const high = (std::min)(options_.beta * g, (std::max)(1.0, l / 10));
+        auto const queue = l * (1 - baseline_.ratio());
+        bool const doubles = slow_start_ && queue <= high;
+        if (doubles) {
+            baseline_.average();
         } else {
-            unloaded_.observe(rtt);
+            baseline_.observe();
         }
-        if (!used) { return; }
-        if (unloaded_.stale()) {
+        if (!used) {
+            return;
+        }
+        if (doubles) {
+            change(2 * l);
+        } else if (std::exchange(slow_start_, false)) {
+            baseline_.doubt(1); // it is the mean of the first few children
+            change(std::round(l - queue));
+        } else if (baseline_.stale()) {
             resume_at_ = limit_;
-            change(to_size(std::round(0.85 * unqueued)));
-        } else if (slow_start_ && queue <= std::max(beta,1.0)) {
-            change(2 * limit_);
-        } else if (queue < alpha) {
-            change(limit_ + to_size(std::max(1.0, queue <= g ? beta : g)));
-        } else {
-            slow_start_ = false;
-            if (queue > 2 * beta) {
-                change(to_size(unqueued));
-            } else if (queue > beta) {
-                change(limit_ - unit());
-            }
+            change(std::floor(baseline_.drained(l)));
+            baseline_.probe();
+        } else if (queue < low) {
+            change(l + (queue <= g ? std::floor(high) : g));
+        } else if (queue > 2 * high) {
+            baseline_.doubt(0.5); // the second time in a row, perhaps the backend has become slower
+            change(std::round((std::max)(l - queue, l / 2)));
+        } else if (queue > high) {
+            baseline_.doubt(0.1);
+            change(l - g);
         }
     }
 
-    static std::size_t to_size(double x) noexcept { return static_cast<std::size_t>(x); }
-
-    std::size_t unit() const noexcept {
-        return (std::max)(std::size_t{1}, static_cast<std::size_t>(std::log10(static_cast<double>(limit_))));
+    static double step(std::size_t limit) noexcept {
+        return (std::max)(1.0, std::floor(std::log10(static_cast<double>(limit))));
     }
 
-    void change(std::size_t to) noexcept {
-        auto const before = std::exchange(limit_, (std::clamp)(to, options_.minimum, options_.maximum));
-        skip_ = limit_ != before;
+    void set(double to) noexcept {
+        limit_ = static_cast<std::size_t>(
+            (std::clamp)(to, static_cast<double>(options_.minimum), static_cast<double>(options_.maximum)));
+    }
+
+    void change(double to) noexcept {
+        auto const before = limit_;
+        set(to);
+        if (limit_ != before) {
+            baseline_.changed();
+        }
     }
 
     options options_;
     std::size_t limit_;
-    baseline unloaded_;
+    baseline baseline_;
     bool slow_start_ = true;
-    bool skip_ = false;          // the next round trip is of children that were started before the limit changed
-    std::size_t resume_at_ = 0;  // not 0: the limit is lowered, to see the latency without a queue
+    std::size_t resume_at_ = 0; // where the limit was before a probe lowered it; else 0
 };
 
 } // namespace fanout
