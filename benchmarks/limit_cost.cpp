@@ -43,22 +43,25 @@ void permits(std::size_t n) {
 
 asio::awaitable<void> child(std::size_t) { co_await asio::post(asio::deferred); }
 
+/// Runs `callers` fan-outs side by side, with n children in all.
 template <class Child, class Limit>
-void fan_out(std::size_t n, Child const& make, Limit&& limit) {
+void fan_out(std::size_t n, Child const& make, Limit&& limit, std::size_t callers = 1) {
     asio::io_context context(1);
-    auto const inputs = std::views::iota(std::size_t{0}, n);
+    auto const inputs = std::views::iota(std::size_t{0}, n / callers);
     auto const run = [&]() -> asio::awaitable<void> {
         auto operation = fanout::when_all_settled(inputs, make, std::forward<Limit>(limit));
         auto const outcomes = co_await std::move(operation);
-        if (outcomes.size() != n) {
+        if (outcomes.size() != n / callers) {
             std::abort();
         }
     };
-    asio::co_spawn(context, run(), [](std::exception_ptr e) {
-        if (e) {
-            std::rethrow_exception(e);
-        }
-    });
+    for (std::size_t i = 0; i < callers; ++i) {
+        asio::co_spawn(context, run(), [](std::exception_ptr e) {
+            if (e) {
+                std::rethrow_exception(e);
+            }
+        });
+    }
     context.run();
 }
 
@@ -70,6 +73,8 @@ bool measure(std::string_view what, std::size_t n) {
         fan_out(n, child, fanout::limit(64));
     } else if (what == "semaphore") {
         fan_out(n, child, shared);
+    } else if (what == "contended") {
+        fan_out(n, child, shared, 2);
     } else if (what == "adaptive") {
         fanout::adaptive<fanout::aimd> limit({.maximum = 64});
         fan_out(n, child, limit);
@@ -89,7 +94,7 @@ bool measure(std::string_view what, std::size_t n) {
 
 int main(int argc, char** argv) {
     if (argc != 3 || !measure(argv[1], static_cast<std::size_t>(std::strtoull(argv[2], nullptr, 10)))) {
-        std::fputs("usage: limit_cost permit|window|semaphore|adaptive|pool|keyed N\n", stderr);
+        std::fputs("usage: limit_cost permit|window|semaphore|contended|adaptive|pool|keyed N\n", stderr);
         return 2;
     }
 }

@@ -23,7 +23,7 @@ instructions() { # <what> <size>
 
 printf '%-44s %14s %8s\n' '' instructions ratio
 declare -A each
-for what in permit window semaphore adaptive pool keyed; do
+for what in permit window semaphore contended adaptive pool keyed; do
     one=$(instructions $what "$n")
     two=$(instructions $what $((2 * n)))
     each[$what]=$(((two - one) / n))
@@ -31,6 +31,7 @@ for what in permit window semaphore adaptive pool keyed; do
     permit) name='try_acquire + release, uncontended' ;;
     window) name='a child under limit(64)' ;;
     semaphore) name='a child under semaphore(64)' ;;
+    contended) name='the same, shared by two fan-outs' ;;
     adaptive) name='a child under adaptive<aimd>, at most 64' ;;
     pool) name='a child under pool(64)' ;;
     keyed) name='a child under limit(64), 64 keys' ;;
