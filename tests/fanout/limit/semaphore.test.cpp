@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 
 #include <fanout/limit/semaphore.hpp>
-#include <fanout/observe/stats.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
@@ -23,6 +22,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -71,6 +71,22 @@ struct load {
         co_return i;
     }
 };
+
+// The fan-outs of these tests are of three types, however many there are: each type is a second of compile time.
+using factory = std::function<asio::awaitable<int>(int)>;
+using timed = fanout::basic_options<manual_clock>;
+
+auto all(int n, factory f, semaphore& s, timed times = {}) {
+    return fanout::when_all(std::views::iota(0, n), std::move(f), s, times);
+}
+auto settled(int n, factory f, semaphore& s, timed times = {}) {
+    return fanout::when_all_settled(std::views::iota(0, n), std::move(f), s, times);
+}
+auto again(int n, factory f, semaphore& s, std::chrono::nanoseconds base) {
+    fanout::retry_policy const policy{.max_attempts = 2,
+                                      .backoff = fanout::exponential{.base = base, .cap = 1h}};
+    return fanout::retry_rejected(std::views::iota(0, n), std::move(f), policy, s, timed{});
+}
 
 } // namespace
 
@@ -302,28 +318,27 @@ TEST_CASE("one limit over several fan-outs of any kind") {
     asio::io_context context(1);
     semaphore s(3);
     load l;
-    auto const inputs = std::views::iota(0, 100);
-    auto const fails_first = [&l, tried = std::set<int>()](int i) mutable -> asio::awaitable<int> {
+    std::set<int> tried;
+    auto const fails_first = [&](int i) -> asio::awaitable<int> {
         if (tried.insert(i).second) {
             throw std::runtime_error("once");
         }
         return l(i);
     };
-    auto all = test::launch(context, fanout::when_all(inputs, std::ref(l), s));
-    auto settled = test::launch(context, fanout::when_all_settled(inputs, std::ref(l), s));
-    fanout::retry_policy const at_once{.max_attempts = 2, .backoff = fanout::exponential{.base = 0ns}};
-    auto again = test::launch(context, fanout::retry_rejected(inputs, fails_first, at_once, s,
-                                                              fanout::basic_options<manual_clock>{}));
+    auto a = test::launch(context, all(100, std::ref(l), s));
+    auto b = test::launch(context, settled(100, std::ref(l), s));
+    auto c = test::launch(context, again(100, fails_first, s, 0ns));
     auto pair = test::launch(context, fanout::when_all(l(1), l(2), s));
-    while (!again->done) {
+    while (!c->done) {
         manual_clock::advance(1ms, context);
     }
     test::poll(context);
-    REQUIRE(all->done);
-    CHECK(*all->value == std::vector<int>(inputs.begin(), inputs.end()));
-    CHECK(settled->value->size() == 100);
-    CHECK(again->value->failed() == 0);
-    CHECK(again->value->retries() == 100);
+    REQUIRE(a->done);
+    auto const inputs = std::views::iota(0, 100);
+    CHECK(*a->value == std::vector<int>(inputs.begin(), inputs.end()));
+    CHECK(b->value->size() == 100);
+    CHECK(c->value->failed() == 0);
+    CHECK(c->value->retries() == 100);
     CHECK(pair->done);
     CHECK(l.peak == 3);
     CHECK(s.in_use() == 0);
@@ -334,18 +349,17 @@ TEST_CASE("two fan-outs of 1,000 share a semaphore of 8: 40 to 60 % for each in 
     asio::io_context context(1);
     semaphore s(8);
     std::vector<int> starts;
-    auto const child = [&](int who) {
-        return [&starts, who](int i) -> asio::awaitable<void> {
+    auto const child = [&](int who) -> factory {
+        return [&starts, who](int i) -> asio::awaitable<int> {
             starts.push_back(who);
             for (int k = 0; k < 1 + (i * 7 + who) % 5; ++k) { // of different lengths
                 co_await test::turn();
             }
+            co_return i;
         };
     };
-    auto const inputs = std::views::iota(0, 1000);
-    auto const first = child(0), second = child(1);
-    auto a = test::launch(context, fanout::when_all(inputs, first, s));
-    auto b = test::launch(context, fanout::when_all(inputs, second, s));
+    auto a = test::launch(context, all(1000, child(0), s));
+    auto b = test::launch(context, all(1000, child(1), s));
     context.run();
     REQUIRE(a->done);
     REQUIRE(b->done);
@@ -369,16 +383,15 @@ TEST_CASE("a fan-out of many inputs does not keep a small one waiting") {
     asio::io_context context(1);
     semaphore s(4);
     load l;
-    auto many = test::launch(context, fanout::when_all(std::views::iota(0, 10000), std::ref(l), s));
+    auto many = test::launch(context, all(10000, std::ref(l), s));
     for (int i = 0; i < 5; ++i) {
         context.poll_one();
     }
-    int before = 0;
-    auto const few = [&](int i) -> asio::awaitable<void> {
-        before = i;
+    auto const few = [](int i) -> asio::awaitable<int> {
         co_await test::turn();
+        co_return i;
     };
-    auto small = test::launch(context, fanout::when_all(std::views::iota(0, 3), few, s));
+    auto small = test::launch(context, all(3, few, s));
     int turns = 0;
     while (!small->done && context.poll_one() > 0) {
         ++turns;
@@ -394,24 +407,22 @@ TEST_CASE("a lane keeps its permit from child to child while nobody else wants i
     asio::io_context context(1);
     semaphore s(4);
     load l;
-    fanout::stats seen;
-    auto r = test::run(context, fanout::when_all(std::views::iota(0, 1000), std::ref(l), s, seen));
+    auto r = test::launch(context, all(1000, std::ref(l), s));
+    test::poll(context);
+    REQUIRE(r->done);
     CHECK(r->value->size() == 1000);
-    CHECK(seen.peak_in_flight() == 4);
+    CHECK(l.peak == 4);
     CHECK(s.in_use() == 0);
 }
 
 TEST_CASE("a sleeping retry holds no permit") {
     asio::io_context context(1);
     semaphore s(1);
-    auto const fails = [](int) -> asio::awaitable<void> {
+    auto const fails = [](int) -> asio::awaitable<int> {
         throw std::runtime_error("no");
-        co_return;
+        co_return 0;
     };
-    fanout::retry_policy const policy{.max_attempts = 2,
-                                      .backoff = fanout::exponential{.base = 1h, .cap = 1h}};
-    auto r = test::launch(context, fanout::retry_rejected(std::views::iota(0, 5), fails, policy, s,
-                                                          fanout::basic_options<manual_clock>{}));
+    auto r = test::launch(context, again(5, fails, s, 1h));
     test::poll(context);
     CHECK(s.in_use() == 0);
     CHECK(s.waiting() == 0);
@@ -437,8 +448,7 @@ struct starved {
 
 TEST_CASE("a fan-out that waits for its first permit ends at once when it is cancelled") {
     starved x;
-    auto r = test::launch(x.context, fanout::when_all_settled(std::views::iota(0, 5), std::ref(x.l), x.s),
-                          x.cancel.slot());
+    auto r = test::launch(x.context, settled(5, std::ref(x.l), x.s), x.cancel.slot());
     test::poll(x.context);
     CHECK(x.s.waiting() == 1);
     x.cancel.emit(asio::cancellation_type::total);
@@ -452,9 +462,7 @@ TEST_CASE("a fan-out that waits for its first permit ends at once when it is can
 
 TEST_CASE("a deadline ends the wait for a permit") {
     starved x;
-    auto r = test::launch(x.context,
-                          fanout::when_all_settled(std::views::iota(0, 5), std::ref(x.l), x.s,
-                                                   fanout::basic_options<manual_clock>{.deadline = 1s}));
+    auto r = test::launch(x.context, settled(5, std::ref(x.l), x.s, {.deadline = 1s}));
     test::poll(x.context);
     CHECK_FALSE(r->done);
     manual_clock::advance(1s, x.context);
@@ -465,8 +473,7 @@ TEST_CASE("a deadline ends the wait for a permit") {
 
 TEST_CASE("a permit that is granted to a fan-out which was cancelled meanwhile goes to the next") {
     starved x;
-    auto r = test::launch(x.context, fanout::when_all(std::views::iota(0, 5), std::ref(x.l), x.s),
-                          x.cancel.slot());
+    auto r = test::launch(x.context, all(5, std::ref(x.l), x.s), x.cancel.slot());
     test::poll(x.context);
     customer next(x.s, x.context);
     x.held.release(); // on its way
@@ -483,8 +490,11 @@ TEST_CASE("a rejection stops a fan-out that waits for further permits") {
     semaphore s(2);
     auto other = s.try_acquire();
     test::gate g(context.get_executor());
-    auto const child = [&](int) -> asio::awaitable<void> { co_await g.wait(asio::deferred); };
-    auto r = test::launch(context, fanout::when_all(std::views::iota(0, 5), child, s));
+    auto const child = [&](int i) -> asio::awaitable<int> {
+        co_await g.wait(asio::deferred);
+        co_return i;
+    };
+    auto r = test::launch(context, all(5, child, s));
     test::poll(context);
     CHECK(s.waiting() == 1);
     g.open(asio::error::connection_reset);
@@ -501,7 +511,7 @@ TEST_CASE("a source that ends while its fan-out waits for a permit does not keep
     load l;
     auto inputs =
         std::views::iota(0, 6) | std::views::filter([](int i) { return i < 3; }); // of unknown length
-    auto r = test::launch(context, fanout::when_all(std::move(inputs), std::ref(l), s));
+    auto r = test::launch(context, fanout::when_all(std::move(inputs), factory(std::ref(l)), s));
     test::poll(context);
     REQUIRE(r->done);
     CHECK(r->value->size() == 3);
@@ -512,12 +522,17 @@ TEST_CASE("a source that ends while its fan-out waits for a permit does not keep
 TEST_CASE("children that are operations, and that complete at once, share a limit too") {
     asio::io_context context(1);
     semaphore s(2);
-    auto const at_once = [](int) {
-        return test::make_operation<void(error_code)>([](auto handler) { std::move(handler)(error_code()); });
+    auto const child = [&](int i) { // every other one within its own initiation
+        return test::make_operation<void(error_code)>([&context, i](auto handler) {
+            if (i % 2 == 0) {
+                std::move(handler)(error_code());
+            } else {
+                asio::post(context, [h = std::move(handler)]() mutable { std::move(h)(error_code()); });
+            }
+        });
     };
-    auto const posts = [](int) { return asio::post(asio::deferred); };
-    auto a = test::launch(context, fanout::when_all(std::views::iota(0, 2000), at_once, s));
-    auto b = test::launch(context, fanout::when_all(std::views::iota(0, 2000), posts, s));
+    auto a = test::launch(context, fanout::when_all(std::views::iota(0, 2000), child, s));
+    auto b = test::launch(context, fanout::when_all(std::views::iota(0, 2000), child, s));
     test::poll(context);
     CHECK(a->done);
     CHECK(b->done);
@@ -528,7 +543,7 @@ TEST_CASE("a fan-out of fan-outs: the inner ones share a limit that the outer on
     asio::io_context context(1);
     semaphore s(3);
     load l;
-    auto const inner = [&](int) { return fanout::when_all(std::views::iota(0, 20), std::ref(l), s); };
+    auto const inner = [&](int) { return all(20, std::ref(l), s); };
     auto r = test::run(context, fanout::when_all(std::views::iota(0, 10), inner, fanout::limit(5)));
     CHECK(r->value->size() == 10);
     CHECK(l.peak == 3);
@@ -542,9 +557,12 @@ TEST_CASE("a context that is destroyed while fan-outs wait frees them, and the p
         asio::io_context context(1);
         test::gate g(context.get_executor());
         g.heeds = false;
-        auto const child = [&g, alive](int) -> asio::awaitable<void> { co_await g.wait(asio::deferred); };
-        auto a = test::launch(context, fanout::when_all(std::views::iota(0, 5), child, s));
-        auto b = test::launch(context, fanout::when_all_settled(std::views::iota(0, 5), child, s));
+        auto const child = [&g, alive](int i) -> asio::awaitable<int> {
+            co_await g.wait(asio::deferred);
+            co_return i;
+        };
+        auto a = test::launch(context, all(5, child, s));
+        auto b = test::launch(context, settled(5, child, s));
         test::poll(context);
         CHECK(s.waiting() == 2);
         CHECK(s.in_use() == 2);
