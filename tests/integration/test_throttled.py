@@ -8,7 +8,7 @@ from servers import ThrottlingProxy, free_port
 from snapshot import ServersTestCase
 from throttled_table import PER_SECOND, run_under
 
-LIMITS = ("64", "unlimited", "rate:500/s", "rate:30000/min:50", "adaptive", "adaptive:16")
+LIMITS = ("rate:500/s", "rate:30000/min:50", "adaptive", "adaptive:16")
 
 
 class Throttled(ServersTestCase):
@@ -51,7 +51,8 @@ class ByLoad(ServersTestCase):
         adaptive = self.run_under("adaptive")
         self.assertLess(adaptive["throttled_replies"], unlimited["throttled_replies"])
         self.assertIsNone(unlimited["limit_at_end"])
-        self.assertGreaterEqual(adaptive["limit_at_end"], 1)
+        # A limit that learns nothing ends at its maximum, 1,000.
+        self.assertIn(adaptive["limit_at_end"], range(1, 100))
 
     def test_a_rate_below_the_tables_own_is_hardly_throttled(self):
         # Well below, so that a machine that stalls for a moment makes no difference.
