@@ -95,12 +95,14 @@ public:
         std::uint32_t seed = 1;                            ///< of the jitter
     };
 
-    /// @throws std::invalid_argument where there are no slots, a time is negative, or the jitter is not in [0, 1].
+    /// @throws std::invalid_argument where there are no slots, no service time, a network without latency (a call that is
+    ///   turned away would come again at the same instant, for ever), or the jitter is not in [0, 1).
     backend(simulation& s, options const& o) : simulation_(&s), options_(o), generator_(o.seed) {
-        if (o.slots == 0 || o.service.count() <= 0 || o.network.count() < 0 ||
-            !(o.jitter >= 0 && o.jitter <= 1)) {
-            throw std::invalid_argument("fanout::testing::backend: slots and service are at least 1, network "
-                                        "at least 0, jitter within [0, 1]");
+        if (o.slots == 0 || o.service.count() <= 0 || o.network.count() < 2 ||
+            !(o.jitter >= 0 && o.jitter < 1)) {
+            throw std::invalid_argument(
+                "fanout::testing::backend: slots and service are at least 1, network at "
+                "least 2 ns, and jitter lies within [0, 1)");
         }
     }
     backend(backend const&) = delete; // its events refer to it
