@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -69,8 +70,10 @@ public:
         requires(... && renewable<Permits>)
     {
         // Those behind the first that is not renewed are ended with the same words; those before it have had theirs.
+        // The fan-out's one waiter stands in the line of one of them only.
         std::size_t renewed = 0;
-        std::apply([&](auto&... p) { (void)(... && (p.renew(f, own_waiters) && (++renewed, true))); }, all);
+        auto const own = [&] { return standing_at != nullptr && *standing_at == renewed ? own_waiters : 0; };
+        std::apply([&](auto&... p) { (void)(... && (p.renew(f, own()) && (++renewed, true))); }, all);
         if (renewed == sizeof...(Permits)) {
             return true;
         }
@@ -80,6 +83,7 @@ public:
     }
 
     std::tuple<Permits...> all;
+    std::atomic<std::size_t> const* standing_at = nullptr; ///< where the fan-out waits for more
 };
 
 template <class... Permits>
@@ -133,6 +137,8 @@ public:
         }
     }
 
+    std::tuple<Admissions...> members() && { return std::move(members_); }
+
     void each_held(auto f) const {
         std::apply([&](auto const&... m) { (m.each_held(f), ...); }, members_);
     }
@@ -154,6 +160,7 @@ public:
 
     permit_type try_acquire(request const& r) {
         permit_type p;
+        p.standing_at = &standing_.at;
         for (auto const i : order_) {
             bool got = false;
             visit_index<size>(i, [&](auto at) {
@@ -176,8 +183,16 @@ public:
 private:
     class wait;
 
+    /// In whose line the fan-out waits; `size` where in none. It is moved only before anyone waits.
+    struct standing {
+        standing() = default;
+        standing(standing const&) noexcept {}
+        std::atomic<std::size_t> at{size};
+    };
+
     std::tuple<Admissions...> members_;
     std::array<std::size_t, size> order_{};
+    standing standing_;
 };
 
 /// Asks one after another. The admission lives in the fan-out, which the handler owns.
@@ -193,6 +208,7 @@ public:
 
     template <class Self, class Error, std::size_t I, class Permit>
     void operator()(Self& self, Error const& error, placed<I, Permit> got) {
+        owner_->standing_.at = size;
         std::get<I>(got_.all) = std::move(got.permit);
         if (error) {
             refuse(self, as_pointer(error));
@@ -202,6 +218,7 @@ public:
         } else if (++step_ < size) {
             ask_next(self);
         } else {
+            got_.standing_at = &owner_->standing_.at;
             self.complete(nullptr, std::move(got_));
         }
     }
@@ -224,6 +241,7 @@ private:
         visit_index<size>(owner.order_[step_], [&](auto at) {
             auto& member = std::get<at>(owner.members_);
             auto const r = std::get<at>(wanted_);
+            owner.standing_.at = at;
             using permit = typename std::remove_cvref_t<decltype(member)>::permit_type;
             auto const place = [](permit p) { return placed<decltype(at)::value, permit>{std::move(p)}; };
             member.async_acquire(r, mapped_handler<Self, decltype(place)>(std::move(self), place));
@@ -237,8 +255,22 @@ private:
 };
 
 template <class... Admissions>
-joint_admission<Admissions...> make_joint_admission(std::tuple<Admissions...>&& members) {
-    return joint_admission<Admissions...>(std::move(members));
+std::tuple<Admissions...> members_of(joint_admission<Admissions...>&& a) {
+    return std::move(a).members();
+}
+template <class Admission>
+std::tuple<Admission> members_of(Admission&& a) {
+    return std::tuple<Admission>(std::move(a));
+}
+
+/// Those that are joint themselves are taken apart, so that one order holds for all.
+template <class... Admissions>
+auto make_joint_admission(std::tuple<Admissions...>&& admissions) {
+    auto members =
+        std::apply([](auto&... a) { return std::tuple_cat(members_of(std::move(a))...); }, admissions);
+    return []<class... Members>(std::tuple<Members...>&& m) {
+        return joint_admission<Members...>(std::move(m));
+    }(std::move(members));
 }
 
 } // namespace fanout::detail

@@ -31,16 +31,14 @@ boost::asio::awaitable<T> make_then_call(Permit& permit, Factory& factory, Input
 template <class Input, class Permit, class Factory>
 auto call_with_resource(Permit& permit, Factory& factory, Input input) {
     using resource = typename Permit::resource_type;
-    static_assert(std::is_invocable_v<Factory&, Input, resource&>,
-                  "fanout: with a pool the factory is called with an input and a resource of the pool");
-    using child = std::remove_cvref_t<std::invoke_result_t<Factory&, Input, resource&>>;
-    using value = raw_value_t<child>;
-    if constexpr (std::is_same_v<child, boost::asio::awaitable<value>>) {
+    using made = std::remove_cvref_t<std::invoke_result_t<Factory&, Input, resource&>>;
+    using value = raw_value_t<made>;
+    if constexpr (std::is_same_v<made, boost::asio::awaitable<value>>) {
         if (permit.resource() != nullptr) {
             return std::invoke(factory, static_cast<Input>(input), *permit.resource());
         }
     } else {
-        static_assert(!is_awaitable<child>,
+        static_assert(!is_awaitable<made>,
                       "fanout: with a pool the factory returns an awaitable on any_io_executor");
     }
     return make_then_call<value, Permit, Factory, Input>(permit, factory, static_cast<Input>(input));
@@ -53,8 +51,14 @@ struct maker {
 };
 template <class Factory, class Input, carries_resource Permit>
 struct maker<Factory, Input, Permit> {
-    using type = boost::asio::awaitable<
-        raw_value_t<std::invoke_result_t<Factory&, Input, typename Permit::resource_type&>>>;
+    using resource = typename Permit::resource_type;
+    static_assert(std::is_invocable_v<Factory&, Input, resource&>,
+                  "fanout: with a pool the factory is called with an input and a resource of the pool");
+    using child_type = std::invoke_result_t<Factory&, Input, resource&>;
+    static_assert(child<child_type>,
+                  "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
+                  "(as async_xxx(..., boost::asio::deferred) does)");
+    using type = boost::asio::awaitable<raw_value_t<child_type>>;
 };
 template <class Factory, class Input, class Permit>
 using made_by = typename maker<Factory, Input, Permit>::type;
