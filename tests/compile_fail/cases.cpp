@@ -20,13 +20,27 @@ struct no_default {
 };
 asio::awaitable<no_default> sealed(int);
 
-asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared) {
+asio::awaitable<int> with_name(int, std::string&);
+asio::awaitable<std::string> make_name();
+
+/// Limits that calls may share.
+struct limits {
+    fanout::semaphore memory{4};
+    fanout::pool<std::string> names{2, make_name};
+    fanout::pool<std::string> other_names{2, make_name};
+};
+
+asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared, limits& l) {
+    [[maybe_unused]] auto const key = [](int i) { return i; };
 #if CASE == 0
     auto const named = [shared](int i) { return child(i); };
     co_await fanout::when_all(inputs, named, fanout::limit(2), fanout::options{});
     auto moved = [shared](int i) { return child(i); };
     co_await fanout::when_all(inputs, fanout::named(std::move(moved)));
     co_await fanout::when_all(inputs, [&](int i) { return child(i + *shared); });
+    co_await fanout::when_all(inputs, child, l.memory);
+    co_await fanout::when_all(child(1), child(2), fanout::all_of(l.memory, fanout::limit(2)));
+    co_await fanout::when_all(inputs, with_name, fanout::all_of(l.memory, l.names, fanout::keyed(1, key)));
 #elif CASE == 1 // GCC 12 would destroy `shared` twice
     co_await fanout::when_all(inputs, [shared](int i) { return child(i); });
 #elif CASE == 2
@@ -55,6 +69,28 @@ asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared
     auto const named = fanout::retry_if([shared](auto const&) { return *shared > 0; });
 #elif CASE == 12
     co_await fanout::when_all(fanout::limit(3));
+#elif CASE == 14
+    co_await fanout::when_all(inputs, child, fanout::semaphore(3));
+#elif CASE == 15
+    co_await fanout::when_all(inputs, child, fanout::all_of(fanout::limit(2), fanout::rate(3)));
+#elif CASE == 16
+    co_await fanout::when_all(inputs, child, l.memory, fanout::keyed(1, key));
+#elif CASE == 17
+    co_await fanout::when_all(child(1), child(2), fanout::keyed(1, key));
+#elif CASE == 18
+    co_await fanout::when_all(child(1), child(2), fanout::weighted(l.memory, key));
+#elif CASE == 19
+    co_await fanout::when_all(child(1), child(2), l.names);
+#elif CASE == 20
+    co_await fanout::when_all(inputs, child, l.names);
+#elif CASE == 21
+    co_await fanout::when_all(inputs, [](int, std::string&) { return 1; }, l.names);
+#elif CASE == 22
+    co_await fanout::when_all(inputs, with_name, fanout::all_of(l.names, l.other_names));
+#elif CASE == 23
+    co_await fanout::when_all(inputs, child, fanout::all_of(fanout::keyed(1, key), fanout::keyed(2, key)));
+#elif CASE == 24
+    co_await fanout::when_all(inputs, child, fanout::all_of(l.memory, fanout::options{}));
 #endif
     co_return;
 }
