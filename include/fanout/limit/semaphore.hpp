@@ -80,7 +80,10 @@ public:
     auto async_acquire(std::size_t weight, Token&& token = Token()) {
         check_weight(weight);
         return boost::asio::async_initiate<Token, void(error_code, permit)>(
-            [this](auto&& handler, std::size_t w) { wait(std::forward<decltype(handler)>(handler), w); },
+            [this](auto&& handler, std::size_t w) {
+                this->wait(std::forward<decltype(handler)>(handler),
+                           w); // clang 19 overlooks a bare use of this
+            },
             token, weight);
     }
 
