@@ -77,16 +77,19 @@ TEST_CASE("Gradient2: overload takes a tenth") {
     CHECK(after(least, overloaded) == 1);
 }
 
-TEST_CASE("Gradient2: ten round trips without a queue double the step, and a queue halves it to one") {
+TEST_CASE("Gradient2: ten round trips without a queue double the step, and a queue makes it one again") {
     auto g = at_90();
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < 9; ++i) {
         g.on_sample(served(10ms)); // + 0.8
     }
-    CHECK(g.limit() == 98);
-    for (int i = 0; i < 10; ++i) {
-        g.on_sample(served(10ms)); // + 1.6
+    CHECK(g.limit() == 97);              // 97.2
+    g.on_sample(served(10ms));           // 98.0
+    CHECK(after(g, served(10ms)) == 99); // + 1.6: 99.6
+    for (int i = 0; i < 8; ++i) {
+        g.on_sample(served(10ms));
     }
-    CHECK(g.limit() == 114);
+    CHECK(g.limit() == 112);                 // 112.4
+    g.on_sample(served(10ms));               // 114.0
     CHECK(after(g, served(10ms)) == 117);    // + 3.2: 117.2
     CHECK(after(g, served(12500us)) == 113); // · 0.9712: 113.8
     CHECK(after(g, served(10ms)) == 114);    // + 0.8: 114.6

@@ -104,10 +104,12 @@ TEST_CASE("Vegas: fewer than ten children are no measurement, but slow start goe
     CHECK(after(v, served(10ms, 1)) == 2);
     CHECK(after(v, served(10ms, 2)) == 4);
     CHECK(after(v, served(10ms, 4)) == 8);
-    CHECK(after(v, served(10ms, 8)) == 8); // the unloaded latency
-    CHECK(after(v, served(10ms, 8)) == 16);
-    CHECK(after(v, served(10ms, 8)) == 16);
-    CHECK(after(v, served(10ms, 2)) == 32);
+    CHECK(after(v, served(10ms, 8)) == 8);   // the unloaded latency
+    CHECK(after(v, served(10ms, 8)) == 16);  // 8 are too few, but the limit is below ten
+    CHECK(after(v, served(10ms, 8)) == 32);  // with these, 16: no queue
+    CHECK(after(v, served(10ms, 16)) == 32); // of children that were started before
+    CHECK(after(v, served(10ms, 9)) == 32);  // too few
+    CHECK(after(v, served(10ms, 1)) == 64);
 }
 
 TEST_CASE("Vegas: a limit that is not used neither grows nor shrinks") {
@@ -153,8 +155,7 @@ TEST_CASE("Vegas: overload ends the look") {
     }
     CHECK(after(v, overloaded) == 79);
     v.on_sample(served(10ms));
-    CHECK(after(v, served(10ms)) ==
-          86); // it is judged, not taken for the end of a look: B = 7 of which 6 g is less
+    CHECK(after(v, served(10ms)) == 85); // judged, and not taken for the end of the look: 79 + B
 }
 
 TEST_CASE("Vegas: a backend that has become slower for good is soon believed") {
