@@ -108,7 +108,8 @@ TEST_CASE("a permit is given back once, however it is moved about") {
     CHECK(s.in_use() == 2);
     auto c = std::move(a);
     CHECK_FALSE(a); // NOLINT: what is left of it is empty
-    c = std::move(c);
+    auto& same = c;
+    c = std::move(same);
     CHECK(c);
     b = std::move(c); // the one that b had goes back
     CHECK(s.in_use() == 1);
