@@ -49,7 +49,8 @@ private:
 /// key, or the order would be lost: with `n` = 1 the inputs of a key run strictly one after another, retries included.
 ///
 /// @param n At least 1.
-/// @param key Called with each input, on the fan-out's executor. What it returns is copied, and has `std::hash` or `<`.
+/// @param key Called with each input, on the fan-out's executor. What it returns is copied, and has `std::hash` or `<`; it
+///   must not refer to an input that the range makes on the fly, which is moved while it waits.
 /// @param lookahead At least 1.
 /// @throws std::invalid_argument where `n` or `lookahead` is 0.
 template <class Key>
