@@ -66,10 +66,10 @@ public:
 
 private:
     void tell(bool overloaded, std::size_t in_use) noexcept {
-        if (overloaded || served_ != 0) {
-            auto const mean = served_ == 0 ? std::chrono::nanoseconds{} : sum_ / served_;
-            algorithm_.on_sample(sample{mean, peak_, overloaded, static_cast<std::size_t>(served_)});
-        }
+        // At the end of a round trip a child was served: those that were out when it began are one fewer than it takes,
+        // and a new one that was not served would have told of overload.
+        auto const mean = served_ == 0 ? std::chrono::nanoseconds{} : sum_ / served_;
+        algorithm_.on_sample(sample{mean, peak_, overloaded, static_cast<std::size_t>(served_)});
         left_ = in_use; // those that are out, and the one that takes the place of the one that came back
         peak_ = in_flight_;
         sum_ = {};

@@ -101,6 +101,7 @@ TEST_CASE("the first round trip ends with the first ten: they found an idle back
     trips.released(trips.acquired(), served(50ms));
     REQUIRE(seen.size() == 2);
     CHECK(seen[1].rtt == 50ms);
+    CHECK(seen[1].in_flight == 90);
 }
 
 TEST_CASE("permits may come back in any order") {
