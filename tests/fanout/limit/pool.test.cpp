@@ -627,7 +627,6 @@ TEST_CASE("a lease and a fan-out share the places") {
 }
 
 TEST_CASE("acquire() throws what create threw, and frees the place") {
-    ledger made;
     pool p(1, []() -> asio::awaitable<connection> {
         co_await test::turn();
         throw std::runtime_error("refused");
