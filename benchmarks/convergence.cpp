@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// How the limits find the level of a simulated backend, in virtual time: three algorithms and three fixed limits, against
-// a backend that rejects what is too much and one that queues it. Exit status 1 where a cell misses that is to hold.
+// How the limits find the level of a simulated backend, in virtual time: three algorithms and three fixed
+// limits, against a backend that rejects what is too much and one that queues it. Exit status 1 where a cell
+// misses that is to hold.
 
 #include <fanout/detail/round_trips.hpp>
 #include <fanout/limit/algorithm/aimd.hpp>

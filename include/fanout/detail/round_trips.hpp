@@ -14,15 +14,16 @@
 
 namespace fanout::detail {
 
-// It needs no clock. A round trip is over when as many permits came back as were in flight when it began: by Little's
-// law that takes, on average, one latency, and no straggler or sprinter moves it, as it would move a round trip that
-// ends with one chosen permit. The first one ends with the first permit that comes back: the backend was idle before it,
-// so what it took is the latency of an unloaded backend.
+// It needs no clock. A round trip is over when as many permits came back as were in flight when it began: by
+// Little's law that takes, on average, one latency, and no straggler or sprinter moves it, as it would move a
+// round trip that ends with one chosen permit. The first one ends with the first ten at most: the backend was
+// idle before them, so what they took is the latency without a queue, however many were sent at once.
 //
-// Permits that say nothing (`ignored`, unused) count for nothing: many of them make a round trip longer, never shorter.
+// Permits that say nothing (`ignored`, unused) count for nothing: many of them make a round trip longer,
+// never shorter.
 //
-// Overload is told at once, and begins a new round trip. A permit that was handed out before the last decrease and tells
-// of overload tells of what has been answered already: a burst of rejections is one sign.
+// Overload is told at once, and begins a new round trip. A permit that was handed out before the last
+// decrease and tells of overload tells of what has been answered already: a burst of rejections is one sign.
 template <limit_algorithm A>
 class round_trips {
 public:
@@ -66,8 +67,8 @@ public:
 
 private:
     void tell(bool overloaded, std::size_t in_use) noexcept {
-        // At the end of a round trip a child was served: those that were out when it began are one fewer than it takes,
-        // and a new one that was not served would have told of overload.
+        // At the end of a round trip a child was served: those that were out when it began are one fewer than
+        // it takes, and a new one that was not served would have told of overload.
         auto const mean = served_ == 0 ? std::chrono::nanoseconds{} : sum_ / served_;
         algorithm_.on_sample(sample{mean, peak_, overloaded, static_cast<std::size_t>(served_)});
         left_ = in_use; // those that are out, and the one that takes the place of the one that came back

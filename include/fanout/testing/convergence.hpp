@@ -21,7 +21,8 @@ struct phase {
     std::size_t round_trips; ///< how long it lasts, in latencies of the unloaded backend
 };
 
-/// What a phase showed. Settled: within ±25 % of the backend's optimum (Little's law), for the rest of the phase.
+/// What a phase showed. Settled: within ±25 % of the backend's optimum (Little's law), for the rest of the
+/// phase.
 struct settling {
     double optimum = 0;
     bool settled = false;
@@ -37,8 +38,8 @@ struct settling {
 
 /// Keeps as many calls in flight as a limit allows, for ever.
 ///
-/// @tparam Limit has `limit()`, `in_flight()`, `acquired()` and `released(number, feedback)`, as an adaptive limit's
-///   state has.
+/// @tparam Limit has `limit()`, `in_flight()`, `acquired()` (a permit's number) and
+///   `released(number, feedback)`.
 template <class Limit>
 class closed_loop {
 public:
@@ -65,7 +66,8 @@ private:
     Limit* limit_;
 };
 
-/// Watches a limit through the phases, one after another. Something else makes the calls, and was started before.
+/// Watches a limit through the phases, one after another. Something else makes the calls, and was started
+/// before.
 ///
 /// @param limit tells the limit of that moment
 /// @param step runs the next event, as `simulation::step` does

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// A backend in virtual time: slots, a service time, a network, and what it does with more calls than it has slots for.
-// Nothing here waits, and nothing here knows Asio.
+// A backend in virtual time: slots, a service time, a network, and what it does with more calls than it has
+// slots for. Nothing here waits, and nothing here knows Asio.
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -18,8 +19,8 @@
 
 namespace fanout::testing {
 
-/// Events in virtual time: the clock jumps from one to the next. Events due at the same time run in the order in which
-/// they were scheduled.
+/// Events in virtual time: the clock jumps from one to the next. Events due at the same time run in the order
+/// in which they were scheduled.
 class simulation {
 public:
     using duration = std::chrono::nanoseconds;
@@ -75,8 +76,8 @@ private:
     duration now_{};
 };
 
-/// A backend with some slots, each of which serves one call at a time. A call travels for half the network's latency,
-/// is served, and its answer travels for the other half.
+/// A backend with some slots, each of which serves one call at a time. A call travels for half the network's
+/// latency, is served, and its answer travels for the other half.
 class backend {
 public:
     using duration = simulation::duration;
@@ -95,8 +96,8 @@ public:
         std::uint32_t seed = 1;                            ///< of the jitter
     };
 
-    /// @throws std::invalid_argument where there are no slots, no service time, a network without latency (a call that is
-    ///   turned away would come again at the same instant, for ever), or the jitter is not in [0, 1).
+    /// @throws std::invalid_argument where there are no slots, no service time, a network without latency (a
+    ///   call that is turned away would come again at the same instant, for ever), or jitter not in [0, 1).
     backend(simulation& s, options const& o) : simulation_(&s), options_(o), generator_(o.seed) {
         if (o.slots == 0 || o.service.count() <= 0 || o.network.count() < 2 ||
             !(o.jitter >= 0 && o.jitter < 1)) {
@@ -132,7 +133,8 @@ public:
     /// What a call takes while there is a free slot, on average.
     duration unloaded() const noexcept { return options_.service + options_.network; }
 
-    /// How many calls in flight keep each slot busy, and no call waiting: Little's law, slots · unloaded / service.
+    /// How many calls in flight keep each slot busy, and no call waiting: Little's law, slots · unloaded /
+    /// service.
     double optimum() const noexcept {
         return static_cast<double>(options_.slots) * static_cast<double>(unloaded().count()) /
                static_cast<double>(options_.service.count());

@@ -15,12 +15,14 @@ namespace fanout {
 /// Additive increase, multiplicative decrease. Latency tells it nothing.
 ///
 /// - Overload: L ← ⌊`backoff` · L⌋.
-/// - Else, where at least half of L was in use: until the first overload L ← 2 L (slow start), after it L ← L + s, where
-///   the step s is 1, and doubles with every `patience` such round trips since the last overload.
+/// - Else, where at least half of L was in use: until the first overload L ← 2 L (slow start), after it L ←
+///   L + s, where the step s is 1, and doubles with every `patience` such round trips since the last
+///   overload.
 ///
-/// The decrease and the condition of the increase are those of Netflix' concurrency-limits (`AIMDLimit`), which adds 1 for each call
-/// rather than each round trip; slow start is RFC 5681's. The step that grows is ours: with +1 alone a limit of 100 needs
-/// 50 round trips for half as much again. A step grows with time since congestion in CUBIC (RFC 9438) too.
+/// The decrease and the condition of the increase are those of Netflix' concurrency-limits (`AIMDLimit`),
+/// which adds 1 for each call rather than each round trip; slow start is RFC 5681's. The step that grows is
+/// ours: with +1 alone a limit of 100 needs 50 round trips for half as much again. A step grows with time
+/// since congestion in CUBIC (RFC 9438) too.
 class aimd {
 public:
     struct options {

@@ -16,13 +16,13 @@ namespace fanout {
 
 /// Turns samples into one number, `ratio()`: the part of the latency that is not spent in a queue.
 ///
-/// - A change of the limit shows only in children that are started after it: the round trip that follows one is skipped
-///   (TCP Vegas doubles every other round trip for that reason).
+/// - A change of the limit shows only in children that are started after it: the round trip that follows
+///   one is skipped (TCP Vegas doubles every other round trip for that reason).
 /// - The mean of fewer than `enough` children is noise: round trips are added up until there are so many.
-/// - The latency without a queue cannot be seen while there is one. So from time to time the limit is lowered for a
-///   round trip, and what is seen then is the baseline (BBR's ProbeRTT). It is `stale()` when no round trip confirmed it,
-///   by being at most as long, for U(0.5, 1) · `trips` of them (drawn, so that those who share a backend do not look all at
-///   once), and sooner where there was reason to `doubt` it.
+/// - The latency without a queue cannot be seen while there is one. So from time to time the limit is
+///   lowered for a round trip, and what is seen then is the baseline (BBR's ProbeRTT). It is `stale()` when
+///   no round trip confirmed it, by being at most as long, for U(0.5, 1) · `trips` of them (drawn, so that
+///   those who share a backend do not look all at once), and sooner where there was reason to `doubt` it.
 class baseline {
 public:
     enum class verdict : std::uint8_t {
@@ -60,15 +60,16 @@ public:
         return verdict::judge;
     }
 
-    /// The latency without a queue, divided by that of the last round trip: 1 without a queue, 0.5 where half of the
-    /// time is spent in it.
+    /// The latency without a queue, divided by that of the last round trip: 1 without a queue, 0.5 where half
+    /// of the time is spent in it.
     double ratio() const noexcept { return unloaded_ / rtt_; }
 
-    /// The last round trip had no queue: the baseline goes half of the way to it. In slow start each round trip has twice
-    /// the children of the one before, so that this weighs every child alike.
+    /// The last round trip had no queue: the baseline goes half of the way to it. In slow start each round
+    /// trip has twice the children of the one before, so that this weighs every child alike.
     void average() noexcept { set(unloaded_ + (rtt_ - unloaded_) / 2); }
 
-    /// The last round trip may have had a queue. One that is shorter cannot: only half of the way, since it may be luck.
+    /// The last round trip may have had a queue. One that is shorter cannot: only half of the way, since it
+    /// may be luck.
     void observe() noexcept {
         if (rtt_ <= unloaded_) {
             average();
@@ -83,7 +84,8 @@ public:
     /// Whether to look: not while the latency changes, since then nobody knows how far to lower the limit.
     bool stale() const noexcept { return left_ <= 0 && std::abs(rtt_ - before_) <= 0.1 * rtt_; }
 
-    /// The limit that drains the queue, for a probe. With a margin, as the baseline may be too high, and by at least a tenth.
+    /// The limit that drains the queue, for a probe. With a margin, as the baseline may be too high, and by
+    /// at least a tenth.
     double drained(double limit) const noexcept { return limit * (std::min)(0.95 * ratio(), 0.9); }
 
     /// The limit was changed.

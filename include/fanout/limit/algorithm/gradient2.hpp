@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// A limit that follows the gradient of the latency, and overload too: for a backend of which nothing is known.
+// A limit that follows the gradient of the latency, and overload: for a backend of which nothing is known.
 
 #include <fanout/limit/algorithm/baseline.hpp>
 #include <fanout/limit/algorithm/checks.hpp>
@@ -18,28 +18,30 @@ namespace fanout {
 /// With the unloaded latency m and the latency r, the gradient is g = clamp(tolerance · m/r, 0.5, 1).
 ///
 /// - Until g < 1 (slow start): L ← 2 L. Then L ← L · m/r.
-/// - g = 1: L ← L + smoothing · h, with h = min(headroom, max(1, L/8)), and twice as much after every `patience` such
-///   round trips in a row.
+/// - g = 1: L ← L + smoothing · h, with h = min(headroom, max(1, L/8)), and twice as much after every
+///   `patience` such round trips in a row.
 /// - g < 1: L ← L (1 - smoothing) + smoothing · L g. Where g = 0.5: L ← L g.
 /// - Overload: as g = 0.5, with the smoothing.
 ///
-/// It changes only where at least half of L was in use, and less than half a child in the queue is none (g = 1).
+/// By latency it changes only where at least half of L was in use; less than half a child in the queue is
+/// none (g = 1).
 ///
 /// From Netflix' concurrency-limits (`Gradient2Limit`), which differs:
 /// - It ignores overload.
-/// - It adds the headroom whatever g is, so that a queue of it stays and, as below, becomes what is compared with.
-/// - It compares with the mean of 600 samples of the loaded backend, which follows the queue that it is to find: the limit
-///   creeps up without end. This compares with the latency without a queue, and lowers L for a look (see `baseline`).
+/// - It adds the headroom whatever g is, so that a queue of it stays and, as below, becomes what is
+///   compared with.
+/// - It compares with the mean of 600 samples of the loaded backend, which follows the queue that it is to
+///   find: the limit creeps up without end. This compares with the latency without a queue, and lowers L for
+///   a look (see `baseline`).
 /// - Its tolerance is 1.5, with which the limit settles at half as much again as is needed.
-/// - It has no slow start, its step is fixed, and from far above it comes down by a tenth at most.
+/// - It has no slow start, its step is fixed, and from far above it comes down by a tenth at a time.
 class gradient2 {
 public:
     struct options {
         std::size_t minimum = 1;    ///< the limit never goes below; at least 1
         std::size_t maximum = 1000; ///< the limit never goes above
         std::size_t initial = 0;    ///< where it starts; 0: at 10, or at the bound that is nearest
-        double tolerance =
-            1.07; ///< a latency of so many times the unloaded one is no sign of a queue; at least 1
+        double tolerance = 1.07;    ///< no sign of a queue: a latency of at most so many times m; at least 1
         double smoothing = 0.2; ///< the part of the way to the new limit that is gone; more than 0, at most 1
         double headroom = 4;    ///< how much is added where there is no queue; at least 1
         std::uint32_t patience = 10; ///< round trips without a queue until the step doubles; at least 1

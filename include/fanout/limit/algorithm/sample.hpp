@@ -19,9 +19,9 @@ struct sample {
 
 /// An algorithm says how many children may be in flight; nothing in it waits, locks or asks for the time.
 ///
-/// `limit()` is at least 1. `on_sample(s)` is called at the end of each round trip in which a child was served, and at once
-/// for overload, which begins a new round trip. A burst of rejections is one sample: those of children that were started
-/// before it tell nothing new.
+/// `limit()` is at least 1. `on_sample(s)` is called at the end of each round trip in which a child was
+/// served, and at once for overload, which begins a new round trip. A burst of rejections is one sample:
+/// those of children that were started before it tell nothing new.
 template <class A>
 concept limit_algorithm = std::move_constructible<A> && requires(A& a, A const& c, sample const& s) {
     { c.limit() } noexcept -> std::same_as<std::size_t>;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// A limit that keeps a few children in the backend's queue: for a backend whose latency grows where it is loaded.
+// A limit that keeps a few children in the backend's queue: for a backend whose latency grows with its load.
 
 #include <fanout/limit/algorithm/baseline.hpp>
 #include <fanout/limit/algorithm/checks.hpp>
@@ -15,21 +15,24 @@
 
 namespace fanout {
 
-/// With the unloaded latency m, the latency r, and g = max(1, ⌊log10 L⌋), the queue is q = L (1 - m/r) children, by
-/// Little's law. A = min(α g, max(1/2, L/16)) and B = min(β g, max(1, L/10)) are what is wanted of it.
+/// With the unloaded latency m, the latency r, and g = max(1, ⌊log10 L⌋), the queue is q = L (1 - m/r)
+/// children, by Little's law. A = min(α g, max(1/2, L/16)) and B = min(β g, max(1, L/10)) are what is wanted
+/// of it.
 ///
 /// - Until q > B (slow start): L ← 2 L. Then L ← L - q.
 /// - q < A: L ← L + B, or where q > g only L + g.
 /// - q > B: L ← L - g. q > 2 B: L ← max(L - q, L/2).
 /// - Overload: L ← L - g.
 ///
-/// It grows only where at least half of L was in use.
+/// By latency it changes only where at least half of L was in use.
 ///
-/// From Netflix' concurrency-limits (`VegasLimit`, after TCP Vegas: Brakmo and Peterson, 1995), which differs:
-/// - It judges each call; this judges a round trip, and not the one that a change of L has not reached yet (see `baseline`).
+/// From Netflix' concurrency-limits (`VegasLimit`, after Brakmo and Peterson's TCP Vegas), which differs:
+/// - It judges each call; this judges a round trip, and not the one that a change of L has not reached yet
+///   (see `baseline`).
 /// - It re-learns m from whatever call is next, queue and all, and so drifts up: this lowers L for a look.
-/// - It has no slow start, and steps down by g only: from 1,000 to 40 that is some 450 round trips.
-/// - Its A and B are 3 g and 6 g: 6 waiting is nothing for 100 in flight, and more than half for 10. And it rounds q up.
+/// - It has no slow start, and steps down by g only: from 1,000 to 40 that is some 500 round trips.
+/// - Its A and B are α g and β g, however small L is: with 10 slots, 6 in the queue are too many. And it
+///   rounds q up.
 class vegas {
 public:
     struct options {
