@@ -34,12 +34,12 @@ std::size_t after(aimd& a, sample const& s) {
 TEST_CASE("AIMD: overload takes a tenth, rounded down, and never the last") {
     aimd a({.initial = 10});
     // 9; 8.1; 7.2; 6.3; 5.4; 4.5; 3.6; 2.7; 1.8; 0.9
-    for (std::size_t const expected : {9, 8, 7, 6, 5, 4, 3, 2, 1, 1, 1}) {
+    for (auto const expected : {9U, 8U, 7U, 6U, 5U, 4U, 3U, 2U, 1U, 1U, 1U}) {
         CHECK(after(a, overloaded) == expected);
     }
     aimd b({.initial = 1000});
     // 900; 810; 729; 656.1; 590.4; 531
-    for (std::size_t const expected : {900, 810, 729, 656, 590, 531}) {
+    for (auto const expected : {900U, 810U, 729U, 656U, 590U, 531U}) {
         CHECK(after(b, overloaded) == expected);
     }
     aimd c({.minimum = 5, .initial = 6, .backoff = 0.5});
@@ -48,7 +48,7 @@ TEST_CASE("AIMD: overload takes a tenth, rounded down, and never the last") {
 
 TEST_CASE("AIMD: slow start doubles until the first overload, and not above the maximum") {
     aimd a({.maximum = 100, .initial = 1});
-    for (std::size_t const expected : {2, 4, 8, 16, 32, 64, 100, 100}) {
+    for (auto const expected : {2U, 4U, 8U, 16U, 32U, 64U, 100U, 100U}) {
         CHECK(after(a, served()) == expected);
     }
     CHECK(after(a, overloaded) == 90);
