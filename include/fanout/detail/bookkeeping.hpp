@@ -226,7 +226,7 @@ protected:
         if constexpr (Job::retries) {
             try {
                 std::chrono::nanoseconds const delay = job_.delay(l.work.attempt);
-                if (core_.sleep(l.work, later_by(clock::now(), delay), std::move(l.item))) {
+                if (core_.sleep(l.work, later_by(clock::now(), delay), {std::move(l.item), l.place})) {
                     arm();
                     return delay;
                 }

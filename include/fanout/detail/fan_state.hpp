@@ -62,19 +62,33 @@ public:
     using admission = typename Job::admission_type;
     using place = typename gate_of<Job>::place;
     using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place>;
+    /// An input that sleeps keeps its place in its key.
+    struct resting {
+        typename Job::item item;
+        [[no_unique_address]] typename gate_of<Job>::place place;
+    };
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
     fan_state(Job&& job, Allocator const& allocator)
         : job_(std::move(job)),
           start_(job_.needs_clock() ? clock::now() : time_point()),
           deadline_(job_.deadline(start_)),
-          core_(job_.config(deadline_)),
+          core_(job_.template config<fan_core<time_point, resting>>(deadline_)),
           lanes_(allocator),
           gate_(gate_of<Job>::make(job_.per_key())) {}
     fan_state(fan_state const&) = delete;
     fan_state& operator=(fan_state const&) = delete;
+    ~fan_state() {
+        if constexpr (looks_for_reentrancy) { // a context may end while children run
+            lanes_.for_each([this](lane_type& l) { leaves_permit(l); });
+        }
+    }
 
 protected:
+    void leaves_permit(lane_type& l) noexcept {
+        job_.admission().each_held([&l](void const* limit) { permit_holders::leave(limit, &l); });
+    }
+
     using permit_type = typename admission::permit_type;
     static constexpr bool admits = !std::is_same_v<admission, no_admission>;
 
@@ -129,7 +143,7 @@ protected:
     Job job_;
     time_point start_;
     std::optional<time_point> deadline_;
-    fan_core<time_point, typename Job::item> core_;
+    fan_core<time_point, resting> core_;
     lane_store<lane_type, Allocator> lanes_;
     wakeup<FanOut, clock, Executor> alarm_;
     [[no_unique_address]] typename gate_of<Job>::type gate_;

@@ -6,7 +6,6 @@
 #include <fanout/detail/fan_state.hpp>
 
 #include <exception>
-#include <tuple>
 #include <utility>
 
 namespace fanout::detail {
@@ -65,7 +64,7 @@ protected:
     void give_back([[maybe_unused]] lane_type& l, [[maybe_unused]] feedback::kind what,
                    [[maybe_unused]] state ended) noexcept {
         if constexpr (looks_for_reentrancy) {
-            job_.admission().each_held([&](void const* limit) { permit_holders::leave(limit, &l); });
+            this->leaves_permit(l);
         }
         if constexpr (admits) {
             auto& permit = l.held.permit;
@@ -112,13 +111,7 @@ private:
             switch (core_.take()) {
             case grant::none: return false;
             case grant::parked: resume(l); break;
-            case grant::retry:
-                std::tie(l.work, l.item) = core_.retry();
-                arm();
-                if constexpr (Job::keyed) {
-                    l.place = gate_.find(job_.key_of(l.item));
-                }
-                break;
+            case grant::retry: wake(l); break;
             case grant::fresh:
                 if (!pull(l)) {
                     continue; // an input that was parked, or whose sleep is over, may be there; a fresh one is not
@@ -172,6 +165,15 @@ private:
         }
         core_.parked(l.work);
         return false;
+    }
+
+    /// An input whose sleep is over.
+    void wake(lane_type& l) {
+        auto [work, rest] = core_.retry();
+        l.work = work;
+        l.item = std::move(rest.item);
+        l.place = rest.place;
+        arm();
     }
 
     /// An input that was parked, whose turn it is.

@@ -163,9 +163,9 @@ public:
           sink_(std::move(sink)),
           retry_(std::move(retry)) {}
 
+    template <class Core>
     auto config(std::optional<typename base::time_point> deadline) const {
-        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.limits,
-                                                                                deadline, retry_);
+        return core_config<Core, FailFast>(this->settings_.limits, deadline, retry_);
     }
 
     void begin() {
@@ -250,9 +250,9 @@ public:
     tuple_job(Retry&& retry, Settings&& settings, std::tuple<Parts...>&& parts)
         : base(std::move(settings)), parts_(std::move(parts)), retry_(std::move(retry)) {}
 
+    template <class Core>
     auto config(std::optional<typename base::time_point> deadline) const {
-        return core_config<fan_core<typename base::time_point, item>, FailFast>(this->settings_.limits,
-                                                                                deadline, retry_);
+        return core_config<Core, FailFast>(this->settings_.limits, deadline, retry_);
     }
 
     static void begin() noexcept {}

@@ -7,10 +7,13 @@
 #include <fanout/error.hpp>
 #include <fanout/limit/admission.hpp>
 
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/compose.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +21,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <tuple>
 #include <type_traits>
@@ -63,13 +67,14 @@ public:
     }
 
     void release(feedback const& f = {}) noexcept {
-        std::apply([&](auto&... p) { (p.release(f), ...); }, all);
+        std::apply([&](auto&... p) { (end(p, f), ...); }, all);
     }
 
     bool renew(feedback const& f, std::size_t own_waiters) noexcept
         requires(... && renewable<Permits>)
     {
-        // Those behind the first that is not renewed are ended with the same words; those before it have had theirs.
+        // The first that is not renewed has ended; those before it have had their words, and those behind it are ended with
+        // the same.
         // The fan-out's one waiter stands in the line of one of them only.
         std::size_t renewed = 0;
         auto const own = [&] { return standing_at != nullptr && *standing_at == renewed ? own_waiters : 0; };
@@ -78,12 +83,29 @@ public:
             return true;
         }
         std::size_t i = 0;
-        std::apply([&](auto&... p) { ((i < renewed ? p.release() : p.release(f), ++i), ...); }, all);
+        auto const end_one = [&](auto& p) {
+            if (i == renewed) {
+                p = {};
+            } else {
+                end(p, i < renewed ? feedback() : f);
+            }
+            ++i;
+        };
+        std::apply([&](auto&... p) { (end_one(p), ...); }, all);
         return false;
     }
 
     std::tuple<Permits...> all;
     std::atomic<std::size_t> const* standing_at = nullptr; ///< where the fan-out waits for more
+
+private:
+    /// A user's permit may be a plain struct: it is ended once, and only where there is one.
+    static void end(auto& p, feedback const& f) noexcept {
+        if (p) {
+            p.release(f);
+            p = {};
+        }
+    }
 };
 
 template <class... Permits>
@@ -95,6 +117,20 @@ struct joint_resource<true, joint_permit<Permits...>> {
         return std::get<where>(static_cast<joint_permit<Permits...> const&>(*this).all).resource();
     }
     auto make() { return std::get<where>(static_cast<joint_permit<Permits...>&>(*this).all).make(); }
+};
+
+/// A handler that is kept elsewhere, too.
+template <class Handler>
+class kept_handler {
+public:
+    explicit kept_handler(std::shared_ptr<Handler> h) noexcept : handler_(std::move(h)) {}
+
+    void operator()(auto&&... args) { (*handler_)(std::forward<decltype(args)>(args)...); }
+
+    Handler const& handler() const noexcept { return *handler_; }
+
+private:
+    std::shared_ptr<Handler> handler_;
 };
 
 /// A permit that is known by its limit's place.
@@ -206,6 +242,12 @@ public:
         ask_next(self);
     }
 
+    struct refusal {};
+    template <class Self>
+    void operator()(Self& self, std::exception_ptr error, refusal) {
+        refuse(self, std::move(error));
+    }
+
     template <class Self, class Error, std::size_t I, class Permit>
     void operator()(Self& self, Error const& error, placed<I, Permit> got) {
         owner_->standing_.at = size;
@@ -244,7 +286,17 @@ private:
             owner.standing_.at = at;
             using permit = typename std::remove_cvref_t<decltype(member)>::permit_type;
             auto const place = [](permit p) { return placed<decltype(at)::value, permit>{std::move(p)}; };
-            member.async_acquire(r, mapped_handler<Self, decltype(place)>(std::move(self), place));
+            auto const kept = std::make_shared<Self>(std::move(self)); // in case that the limit throws
+            try {
+                using handler = kept_handler<Self>;
+                member.async_acquire(r, mapped_handler<handler, decltype(place)>(handler(kept), place));
+            } catch (...) {
+                owner.standing_.at = size;
+                auto const ex = boost::asio::get_associated_executor(*kept);
+                boost::asio::post(ex, [kept, error = std::current_exception()]() mutable {
+                    (*kept)(std::move(error), refusal());
+                });
+            }
         });
     }
 
@@ -274,3 +326,14 @@ auto make_joint_admission(std::tuple<Admissions...>&& admissions) {
 }
 
 } // namespace fanout::detail
+
+template <template <class, class> class Associator, class Handler, class Default>
+struct boost::asio::associator<Associator, fanout::detail::kept_handler<Handler>, Default>
+    : Associator<Handler, Default> {
+    static auto get(fanout::detail::kept_handler<Handler> const& h) noexcept {
+        return Associator<Handler, Default>::get(h.handler());
+    }
+    static auto get(fanout::detail::kept_handler<Handler> const& h, Default const& d) noexcept {
+        return Associator<Handler, Default>::get(h.handler(), d);
+    }
+};

@@ -56,9 +56,6 @@ public:
         return &l;
     }
 
-    /// The place of an input that holds one already: it slept.
-    place find(Key const& key) { return &lines_.find(key)->second; }
-
     /// Gives a place back; true where it passed to one that waited, which `pop` hands out.
     bool leave(place p) noexcept {
         if (p->waiting.empty()) {

@@ -87,11 +87,11 @@ template <class AwaitableExecutor, class Engine, class Index>
 boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typename Engine::lane_type& lane,
                                                          Index which) {
     for (;;) {
-        if constexpr (Engine::looks_for_reentrancy) {
-            auto const state = co_await boost::asio::this_coro::cancellation_state;
-            engine.enters_permit(lane, state.slot());
-        }
         try {
+            if constexpr (Engine::looks_for_reentrancy) {
+                auto const state = co_await boost::asio::this_coro::cancellation_state;
+                engine.enters_permit(lane, state.slot());
+            }
             if constexpr (std::is_void_v<raw_value_t<decltype(engine.make(lane, which))>>) {
                 co_await engine.make(lane, which);
                 engine.fulfilled(lane, which);

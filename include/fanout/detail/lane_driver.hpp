@@ -130,10 +130,24 @@ protected:
 
     FanOut* self_pointer() noexcept { return static_cast<FanOut*>(this); }
 
-    void pump_later(lane_type& l) {
-        boost::asio::post(executor_of(l), [self = ref(self_pointer())]() mutable {
-            FanOut::enter(std::move(self), [](FanOut& f) { f.pump(); });
-        });
+    /// Comes back to open lanes. Until then it is inside, so that the fan-out does not end before. (Under the mutex.)
+    void pump_later(lane_type& l) noexcept {
+        auto& f = *self_pointer();
+        try {
+            boost::asio::post(executor_of(l), [self = ref(&f)]() mutable { pump_now(std::move(self)); });
+            ++f.inside_;
+        } catch (...) { // no memory to go on with
+            fail_source();
+        }
+    }
+    static void pump_now(ref self) {
+        try {
+            self->pump();
+        } catch (...) {
+            guard lock(self->mutex_);
+            self->fail_source();
+        }
+        FanOut::leave(std::move(self));
     }
 
     /// Opens lanes while there is work for them.
@@ -232,10 +246,10 @@ protected:
         for (;;) {
             l.initiating = true;
             l.ended_in_initiation = false;
-            if constexpr (looks_for_reentrancy) {
-                enters_permit(l, l.signal.slot());
-            }
             try {
+                if constexpr (looks_for_reentrancy) {
+                    enters_permit(l, l.signal.slot());
+                }
                 auto operation = make(l, which);
                 using signature = boost::asio::completion_signature_of_t<decltype(operation)>;
                 std::move(operation)(operation_end<FanOut, Which, signature>(ref(self_pointer()), l));

@@ -41,7 +41,7 @@ public:
         while ((s & ask_the_line) == 0 && (s >> 1) >= wanted) {
             if (state_.compare_exchange_weak(s, s - 2 * wanted, std::memory_order_acquire,
                                              std::memory_order_relaxed)) {
-                return weight;
+                return static_cast<std::size_t>(wanted);
             }
         }
         return (s & ask_the_line) == 0 && weight == 1 ? 0 : take_from_the_line(weight);
@@ -159,6 +159,7 @@ public:
 private:
     friend class permit_line;
     permit_line* owner_;
+    std::size_t taken_ = 0;
     std::shared_ptr<waiter> self_; ///< while it is in the line
     std::shared_ptr<waiter> next_served_;
 };
@@ -173,7 +174,7 @@ void permit_line::change(Change what) noexcept {
         auto* last = &served;
         while (auto* const q = queue_.serve()) {
             auto* const w = static_cast<waiter*>(q);
-            w->weight = queue_.cost(w->weight); // what it was given
+            w->taken_ = queue_.cost(w->weight);
             *last = std::move(w->self_);
             last = &w->next_served_;
         }
@@ -181,7 +182,7 @@ void permit_line::change(Change what) noexcept {
     }
     while (served) { // the last of them may be the last one to know of this line
         auto const next = std::move(served->next_served_);
-        served->deliver({}, served->weight);
+        served->deliver({}, served->taken_);
         served = next;
     }
 }

@@ -7,7 +7,7 @@
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 
-#include <iterator>
+#include <algorithm>
 #include <mutex>
 #include <unordered_map>
 
@@ -28,14 +28,15 @@ class permit_holders {
 public:
     static void enter(void const* limit, void const* lane, slot s) {
         std::lock_guard const lock(mutex());
-        holders().emplace(limit, holder{lane, s});
+        holders()[limit].insert_or_assign(lane, s);
     }
 
     static void leave(void const* limit, void const* lane) noexcept {
         std::lock_guard const lock(mutex());
-        auto [at, end] = holders().equal_range(limit);
-        while (at != end) {
-            at = at->second.lane == lane ? holders().erase(at) : std::next(at);
+        if (auto const at = holders().find(limit); at != holders().end() && at->second.erase(lane) > 0) {
+            if (at->second.empty()) {
+                holders().erase(at);
+            }
         }
     }
 
@@ -44,26 +45,19 @@ public:
             return false;
         }
         std::lock_guard const lock(mutex());
-        auto [at, end] = holders().equal_range(limit);
-        for (; at != end; ++at) {
-            if (at->second.where == s) {
-                return true;
-            }
-        }
-        return false;
+        auto const at = holders().find(limit);
+        return at != holders().end() && std::any_of(at->second.begin(), at->second.end(),
+                                                    [s](auto const& h) { return h.second == s; });
     }
 
 private:
-    struct holder {
-        void const* lane;
-        slot where;
-    };
+    using lanes = std::unordered_map<void const*, slot>;
     static std::mutex& mutex() {
         static std::mutex m;
         return m;
     }
-    static std::unordered_multimap<void const*, holder>& holders() {
-        static std::unordered_multimap<void const*, holder> all;
+    static std::unordered_map<void const*, lanes>& holders() {
+        static std::unordered_map<void const*, lanes> all;
         return all;
     }
 };

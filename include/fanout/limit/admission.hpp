@@ -13,12 +13,13 @@ namespace fanout {
 /// A limit that gives out permits. `semaphore`, `rate`, `adaptive` and `pool` are admissions; write one of your own
 /// where you know better who may start (docs/how-to/write-a-limit.md has one in 30 lines).
 ///
-/// A fan-out calls, from its own executor:
+/// A fan-out calls, from its own executor; with `on(executor)` from several threads at once, so that a limit then locks:
 /// - `l.try_acquire()`: a permit, or an empty one;
 /// - `l.async_acquire(handler)`: when that was empty. An Asio operation that completes with
 ///   `(error_code, permit_type)` or `(std::exception_ptr, permit_type)`, never before the call returns, on the handler's
 ///   associated executor; it heeds the handler's cancellation slot. A fan-out has at most one such call under way.
-///   Where it completes with an error, the next input is rejected with that;
+///   Where it completes with an error, the next input is rejected with that; where it throws, the fan-out ends as it does
+///   when its source throws;
 /// - `p.release(feedback)`: its child has settled, or did not run (`feedback::ended` is `not_started`).
 ///
 /// Beside these, where they are there:

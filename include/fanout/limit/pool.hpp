@@ -46,7 +46,8 @@ namespace fanout {
 /// @par Thread safety
 ///   Safe: all members may be called from any thread at once; `create` and `healthy` then are, too.
 /// @par Lifetimes
-///   It is borrowed: it must outlive the operations that use it, and be destroyed before the context of its resources.
+///   It is borrowed: it must outlive the operations that use it. Its idle resources are destroyed with it, so let the
+///   operations end, then destroy the pool, then the context of its resources.
 template <class Resource>
 class pool {
 public:
@@ -171,14 +172,14 @@ public:
           resource_(std::move(other.resource_)) {}
     permit& operator=(permit&& other) noexcept {
         if (this != &other) {
-            release();
+            discard();
             owner_ = std::exchange(other.owner_, nullptr);
             place_ = std::move(other.place_);
             resource_ = std::move(other.resource_);
         }
         return *this;
     }
-    ~permit() { release(); }
+    ~permit() { discard(); }
 
     explicit operator bool() const noexcept { return owner_ != nullptr; }
 
@@ -192,6 +193,9 @@ public:
             resource_ = std::make_unique<Resource>(co_await std::move(made));
         }
     }
+
+    /// Gives the place back, and destroys the resource: nobody says what it is in the middle of. As the destructor does.
+    void discard() noexcept { release({feedback::ignored, {}, state::cancelled}); }
 
     /// Gives the place back, and the resource where it is fit for more.
     void release(feedback const& f = {}) noexcept {
@@ -253,7 +257,7 @@ public:
     void give_back() noexcept { permit_.release({feedback::success, {}, state::fulfilled}); }
 
     /// Destroys the resource; another is made when one is needed.
-    void discard() noexcept { permit_.release({feedback::ignored, {}, state::cancelled}); }
+    void discard() noexcept { permit_.discard(); }
 
 private:
     friend class pool;

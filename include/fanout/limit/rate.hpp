@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -220,8 +221,10 @@ public:
     template <class Self>
     void operator()(Self& self, error_code const& error, semaphore::permit turn) {
         turn_ = std::move(turn);
-        if (error) {
-            self.complete(error, permit());
+        if (error ||
+            self.cancelled() != boost::asio::cancellation_type::none) { // the turn was on its way, maybe
+            turn_.release();
+            self.complete(boost::asio::error::operation_aborted, permit());
         } else {
             look(self);
         }
@@ -262,8 +265,16 @@ private:
     void sleep(Self& self) {
         using sleeper_type = sleeper_on<boost::asio::associated_executor_t<Self>>;
         auto const ex = boost::asio::get_associated_executor(self);
-        auto const t = std::make_shared<typename sleeper_type::timer>(ex);
-        auto const s = std::make_shared<sleeper_type>(*owner_, ex, t);
+        std::shared_ptr<typename sleeper_type::timer> t;
+        std::shared_ptr<sleeper_type> s;
+        try {
+            t = std::make_shared<typename sleeper_type::timer>(ex);
+            s = std::make_shared<sleeper_type>(*owner_, ex, t);
+        } catch (std::bad_alloc const&) {
+            turn_.release();
+            self.complete(boost::asio::error::no_memory, permit());
+            return;
+        }
         std::lock_guard const starting(s->starting);
         if (!s->enter()) {
             return; // the context is being destroyed

@@ -136,6 +136,7 @@ public:
             release();
             owner_ = std::exchange(other.owner_, nullptr);
             taken_ = other.taken_;
+            reduced_ = other.reduced_;
         }
         return *this;
     }
@@ -151,9 +152,11 @@ public:
         }
     }
 
-    /// Whether its holder may go on with it: no one else waits, and there are not fewer permits by now.
-    /// `own_waiters` of those who wait are the caller.
-    bool renewable(std::size_t own_waiters) const noexcept { return owner_->line_.may_keep(own_waiters); }
+    /// Whether its holder may go on with it: no one else waits, there are not fewer permits by now, and it is no less
+    /// than the weight that was asked for. `own_waiters` of those who wait are the caller.
+    bool renewable(std::size_t own_waiters) const noexcept {
+        return !reduced_ && owner_->line_.may_keep(own_waiters);
+    }
 
     /// Ends one use of it and begins the next, where it is `renewable`; else gives it back and returns false.
     bool renew(feedback const&, std::size_t own_waiters) noexcept {
@@ -166,16 +169,17 @@ public:
 
 private:
     friend class semaphore;
-    permit(semaphore& owner, std::size_t taken) noexcept
-        : owner_(taken > 0 ? &owner : nullptr), taken_(taken) {}
+    permit(semaphore& owner, std::size_t taken, std::size_t wanted) noexcept
+        : owner_(taken > 0 ? &owner : nullptr), taken_(taken), reduced_(taken < wanted) {}
 
     semaphore* owner_ = nullptr;
     std::size_t taken_ = 0;
+    bool reduced_ = false; ///< there were fewer permits than its weight
 };
 
 inline semaphore::permit semaphore::try_acquire(std::size_t weight) {
     check_weight(weight);
-    return permit(*this, line_.take(weight));
+    return permit(*this, line_.take(weight), weight);
 }
 
 /// Someone in the line, with what belongs to its context.
@@ -195,7 +199,7 @@ public:
     bool enter() noexcept { return life_->add(*this); }
 
     void deliver(error_code const& error, std::size_t taken) noexcept override {
-        permit p(*owner_, taken);
+        permit p(*owner_, taken, this->weight);
         life_->remove(*this, [&] {
             post(step{std::move(theirs_->handler), error, std::move(p)});
             theirs_.reset();
