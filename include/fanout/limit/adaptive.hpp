@@ -12,6 +12,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/deferred.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -40,7 +41,7 @@ public:
     static constexpr bool wants_latency = true;
 
     explicit adaptive(Algorithm algorithm)
-        : trips_(std::move(algorithm)), places_(trips_.limit(), detail::part_of{this}) {}
+        : trips_(std::move(algorithm)), places_(current(), detail::part_of{this}) {}
     explicit adaptive(typename Algorithm::options const& o)
         requires requires { typename Algorithm::options; }
         : adaptive(Algorithm(o)) {}
@@ -65,7 +66,7 @@ public:
     /// How many children may be in flight now.
     std::size_t limit() const {
         std::lock_guard const lock(mutex_);
-        return trips_.limit();
+        return current();
     }
 
     /// The number of permits that are out.
@@ -78,6 +79,11 @@ public:
     }
 
 private:
+    /// At least 1, also where an algorithm of one's own says 0. Under the mutex.
+    std::size_t current() const noexcept {
+        return (std::clamp)(trips_.limit(), std::size_t{1}, detail::permit_line::most);
+    }
+
     permit numbered(semaphore::permit&& place) {
         if (!place) {
             return {};
@@ -88,14 +94,14 @@ private:
     void learn(std::uint64_t number, feedback const& f) noexcept {
         auto now = [&] {
             std::lock_guard const lock(mutex_);
-            auto const before = trips_.limit();
+            auto const before = current();
             trips_.released(number, f);
-            return trips_.limit() != before ? trips_.limit() : 0;
+            return current() != before ? current() : 0;
         }();
         while (now != 0) { // without the lock, since it may serve others; so another may have been faster
             places_.resize(now);
             std::lock_guard const lock(mutex_);
-            now = trips_.limit() != now ? trips_.limit() : 0;
+            now = current() != now ? current() : 0;
         }
     }
 

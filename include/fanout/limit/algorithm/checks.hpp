@@ -21,6 +21,8 @@ template <class Options>
 std::size_t checked_initial(char const* algorithm, Options const& o) {
     require(o.minimum >= 1, algorithm, "minimum must be at least 1");
     require(o.minimum <= o.maximum, algorithm, "minimum must not exceed maximum");
+    // Above it a double does not count any more.
+    require(o.maximum <= (std::size_t{1} << 53), algorithm, "maximum must be at most 2^53");
     if (o.initial == 0) {
         return (std::clamp)(std::size_t{10}, o.minimum, o.maximum); // as TCP's first window, RFC 6928
     }
