@@ -270,7 +270,10 @@ TEST_CASE("opposite orders do not lock up") {
 }
 
 TEST_CASE("fan-outs with the same limits share them evenly, wherever each stands in line") {
-    semaphore wide(2), narrow(1);
+    struct in_this_order { // in memory, and so in which they are asked for
+        semaphore wide{2};
+        semaphore narrow{1};
+    } l;
     asio::io_context context(1);
     std::vector<int> order;
     auto const child = [&order](int who) {
@@ -281,11 +284,11 @@ TEST_CASE("fan-outs with the same limits share them evenly, wherever each stands
         };
     };
     auto const one = child(1), two = child(2);
-    auto a = test::launch(context, fanout::when_all(inputs(500), one, all_of(wide, narrow)));
+    auto a = test::launch(context, fanout::when_all(inputs(500), one, all_of(l.wide, l.narrow)));
     for (int i = 0; i < 20; ++i) { // it has begun, and waits for one limit with a permit of the other
         context.poll_one();
     }
-    auto b = test::launch(context, fanout::when_all(inputs(500), two, all_of(narrow, wide)));
+    auto b = test::launch(context, fanout::when_all(inputs(500), two, all_of(l.narrow, l.wide)));
     settle(context);
     REQUIRE(a->done);
     REQUIRE(b->done);
@@ -353,6 +356,26 @@ TEST_CASE("cancelled in any phase of asking, it gives back what it has") {
             held.release();
             x.check_all_is_back();
         }
+    }
+    CHECK(x.l.started == 0);
+}
+
+TEST_CASE("cancelled with a permit on its way, it asks for no further one") {
+    pair_of_limits x;
+    auto const all = x.in_order();
+    for (std::size_t phase = 0; phase < 2; ++phase) {
+        CAPTURE(phase);
+        auto held = all[phase]->try_acquire(), next = all[phase + 1]->try_acquire();
+        auto r = x.start();
+        settle(x.context);
+        held.release();
+        x.cancel.emit(asio::cancellation_type::terminal);
+        settle(x.context);
+        CHECK(all[phase + 1]->waiting() == 0);
+        CHECK(r->done);
+        next.release();
+        settle(x.context);
+        x.check_all_is_back();
     }
     CHECK(x.l.started == 0);
 }
