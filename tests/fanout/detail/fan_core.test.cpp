@@ -83,6 +83,7 @@ struct world {
         for (;;) {
             switch (core.take()) {
             case grant::none: return false;
+            case grant::parked: expect(false, __LINE__); return false; // nothing is parked here
             case grant::retry: {
                 auto [work, payload] = core.retry();
                 expect(payload == work.index, __LINE__);
