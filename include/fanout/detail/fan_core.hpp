@@ -51,10 +51,11 @@ template <class TimePoint, class Payload>
 class fan_core {
 public:
     struct config {
-        std::size_t window = 1;            ///< permits
-        bool fail_fast = false;            ///< the first rejection stops all
-        std::uint32_t max_attempts = 1;    ///< per input, the first included
-        std::optional<TimePoint> deadline; ///< no sleep passes it
+        std::size_t window = 1;                  ///< permits
+        bool fail_fast = false;                  ///< the first rejection stops all
+        std::uint32_t max_attempts = 1;          ///< per input, the first included
+        std::optional<TimePoint> deadline;       ///< no sleep passes it
+        std::size_t lookahead = ~std::size_t{0}; ///< inputs that may be parked at once
     };
 
     explicit fan_core(config const& c) : config_(c) {}
