@@ -33,6 +33,13 @@ struct parked_input {
     Item item;
 };
 
+/// An input that sleeps keeps its place in its key.
+template <class Item, class Place>
+struct resting_input {
+    Item item;
+    [[no_unique_address]] Place place;
+};
+
 struct no_place {};
 struct no_gate {};
 
@@ -62,11 +69,7 @@ public:
     using admission = typename Job::admission_type;
     using place = typename gate_of<Job>::place;
     using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place>;
-    /// An input that sleeps keeps its place in its key.
-    struct resting {
-        typename Job::item item;
-        [[no_unique_address]] typename gate_of<Job>::place place;
-    };
+    using resting = resting_input<typename Job::item, place>;
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
     fan_state(Job&& job, Allocator const& allocator)
