@@ -127,6 +127,9 @@ public:
         --running_;
     }
 
+    /// It is known that there is no further input, before anyone asked for it.
+    void no_more() noexcept { exhausted_ = true; }
+
     /// The answer to `grant::fresh`: the source threw. Nothing more starts.
     void source_failed() noexcept {
         --running_;

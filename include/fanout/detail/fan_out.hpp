@@ -232,6 +232,11 @@ private:
             }
             job_.begin();
             guard lock(mutex_);
+            if constexpr (base::admits) {
+                if (job_.inputs() == std::size_t{0}) {
+                    core_.no_more(); // and no permit is asked for
+                }
+            }
             arm();
         } catch (...) {
             guard lock(mutex_);

@@ -143,6 +143,11 @@ private:
             throw;
         }
         l.work = core_.pulled();
+        if constexpr (admits) { // no permit is asked for an input that is known not to be there
+            if (auto const n = job_.inputs(); n && *n <= core_.pulled_count()) {
+                core_.no_more();
+            }
+        }
         if (core_.stopped() != stop_cause::none) { // by the source itself
             core_.skipped(l.work);
             return false;

@@ -169,11 +169,15 @@ public:
     }
 
     void begin() {
-        if (auto const n = source_.size()) { // before begin(), which may be all that a single pass allows
-            sink_.reserve(*n);
+        inputs_ = source_.size(); // before begin(), which may be all that a single pass allows
+        if (inputs_) {
+            sink_.reserve(*inputs_);
         }
         source_.begin();
     }
+
+    /// How many inputs there were at the beginning, where that is known.
+    std::optional<std::size_t> inputs() const noexcept { return inputs_; }
 
     bool pull(item& to) { return source_.pull(to); }
     void open(std::size_t i) { sink_.open(i); }
@@ -220,6 +224,7 @@ public:
 
 private:
     [[no_unique_address]] Source source_;
+    std::optional<std::size_t> inputs_;
     [[no_unique_address]] Factory factory_;
     Sink sink_;
     [[no_unique_address]] Retry retry_;
@@ -259,6 +264,7 @@ public:
     bool pull(item&) noexcept { return pulled_ < sizeof...(Parts) && ++pulled_ > 0; }
     void open(std::size_t i) { sink_.open(i); }
     static std::optional<std::size_t> total() noexcept { return sizeof...(Parts); }
+    static std::optional<std::size_t> inputs() noexcept { return sizeof...(Parts); }
 
     template <std::size_t I>
     auto make(item&, std::integral_constant<std::size_t, I>) {

@@ -520,6 +520,25 @@ TEST_CASE("a source that ends while its fan-out waits for a permit does not keep
     CHECK(s.in_use() == 0);
 }
 
+TEST_CASE("a fan-out asks for no more permits than it has inputs") {
+    starved x;
+    auto none = test::launch(x.context, all(0, std::ref(x.l), x.s)); // asio#1673: an empty range completes
+    test::poll(x.context);
+    CHECK(none->done);
+    auto one = test::launch(x.context, all(1, std::ref(x.l), x.s));
+    test::poll(x.context);
+    x.held.release();
+    x.context.restart();
+    x.context.run_one();
+    x.context.run_one();
+    REQUIRE(x.l.running == 1);
+    CHECK(x.s.waiting() == 0);
+    customer next(x.s, x.context);
+    test::poll(x.context);
+    CHECK(one->done);
+    CHECK(next.permit);
+}
+
 TEST_CASE("children that are operations, and that complete at once, share a limit too") {
     asio::io_context context(1);
     semaphore s(2);
