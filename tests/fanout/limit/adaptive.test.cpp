@@ -12,10 +12,11 @@
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <algorithm>
 #include <deque>

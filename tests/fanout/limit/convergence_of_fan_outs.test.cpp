@@ -13,10 +13,11 @@
 #include <fanout/testing/simulation.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <cstddef>
 #include <iostream>

@@ -10,6 +10,8 @@
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
@@ -18,7 +20,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <algorithm>
 #include <atomic>

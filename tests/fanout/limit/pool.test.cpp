@@ -9,6 +9,8 @@
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -21,7 +23,6 @@
 #include <boost/asio/use_future.hpp>
 #include <boost/outcome/boost_result.hpp>
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <algorithm>
 #include <atomic>

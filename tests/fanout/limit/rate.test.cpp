@@ -8,6 +8,8 @@
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/bind_executor.hpp>
@@ -17,7 +19,6 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <algorithm>
 #include <atomic>

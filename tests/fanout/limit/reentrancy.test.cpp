@@ -11,8 +11,9 @@
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <ranges>
 #include <string>

@@ -12,6 +12,8 @@
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/harness.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -26,7 +28,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <doctest/doctest.h>
-#include <support/harness.hpp>
 
 #include <algorithm>
 #include <array>
