@@ -60,6 +60,17 @@ public:
                     permit_end<FanOut>(counted_ref<FanOut>(&self()), waiting_.withdrawal.slot()));
             }
         } catch (...) {
+            answer_later(std::current_exception());
+        }
+    }
+
+    /// The limit threw: as if it had completed with that, which it must not do before the call returns.
+    void answer_later(std::exception_ptr error) {
+        try {
+            boost::asio::post(self().executor(), [f = counted_ref<FanOut>(&self()), error]() mutable {
+                FanOut::enter(std::move(f), [&](FanOut& inside) { inside.answered(std::move(error), {}); });
+            });
+        } catch (...) {
             guard const lock(this->mutex_);
             core_.answered();
             this->fail_source();

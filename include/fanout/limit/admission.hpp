@@ -18,8 +18,7 @@ namespace fanout {
 /// - `l.async_acquire(handler)`: when that was empty. An Asio operation that completes with
 ///   `(error_code, permit_type)` or `(std::exception_ptr, permit_type)`, never before the call returns, on the handler's
 ///   associated executor; it heeds the handler's cancellation slot. A fan-out has at most one such call under way.
-///   Where it completes with an error, the next input is rejected with that; where it throws, the fan-out ends as it does
-///   when its source throws;
+///   Where it completes with an error, or throws, the next input is rejected with that;
 /// - `p.release(feedback)`: its child has settled, or did not run (`feedback::ended` is `not_started`).
 ///
 /// Beside these, where they are there:

@@ -130,7 +130,8 @@ private:
 class [[nodiscard]] semaphore::permit {
 public:
     permit() noexcept = default;
-    permit(permit&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)), taken_(other.taken_) {}
+    permit(permit&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), taken_(other.taken_), reduced_(other.reduced_) {}
     permit& operator=(permit&& other) noexcept {
         if (this != &other) {
             release();

@@ -414,7 +414,7 @@ TEST_CASE("a key function that throws after inputs were retried ends the call wi
 
 // 4
 
-TEST_CASE("a user's limit in all_of that throws when asked: the fan-out completes, and the limit before it "
+TEST_CASE("a user's limit that throws when it is asked rejects the inputs with that, and a limit before it "
           "is whole") {
     asio::io_context context(1);
     struct in_this_order { // in memory, and so in which they are asked for
@@ -428,6 +428,21 @@ TEST_CASE("a user's limit in all_of that throws when asked: the fan-out complete
         ++runs;
         return one_turn(i);
     };
+    auto const check = [&](auto const& r) {
+        REQUIRE(r->done);
+        REQUIRE(r->value->size() == 2);
+        for (auto const& o : *r->value) {
+            CHECK_THROWS_WITH((void)o.value(), "the limit throws");
+        }
+        CHECK(r->memory_left == 0);
+    };
+    SUBCASE("alone") {
+        auto const r = start(context, fanout::when_all_settled(in, child, l.second));
+        test::poll(context);
+        check(r);
+        CHECK(runs == 0);
+        return;
+    }
     auto held = semaphore::permit();
     SUBCASE("asked within the call") {}
     SUBCASE("asked by a handler, when the limit before it was granted") { held = l.first.try_acquire(); }
@@ -438,10 +453,9 @@ TEST_CASE("a user's limit in all_of that throws when asked: the fan-out complete
     held.release();
     test::poll(context); // where the exception escaped
     test::poll(context);
-    REQUIRE(r->done);
+    check(r);
     CHECK(runs == 0);
     CHECK(in_use == 0);
-    CHECK(r->memory_left == 0);
     CHECK(l.first.in_use() == 0);
     CHECK(l.first.waiting() == 0);
 }
@@ -683,6 +697,9 @@ TEST_CASE(
     asio::io_context context(1);
     semaphore s(4);
     auto const in = inputs(6);
+    auto held = semaphore::permit();
+    SUBCASE("from a permit that was there at once") {}
+    SUBCASE("from a permit that it waited for") { held = s.try_acquire(); }
     std::vector<std::size_t> in_use;
     job const child = [&](int i) -> asio::awaitable<int> {
         in_use.push_back(s.in_use());
@@ -695,6 +712,8 @@ TEST_CASE(
     auto const r = start(
         context, fanout::when_all_settled(in, child, all_of(fanout::limit(1), fanout::weighted(s, 10))));
     test::poll(context);
+    held.release();
+    test::poll(context);
     REQUIRE(r->done);
     CHECK(in_use == std::vector<std::size_t>{4, 4, 10, 10, 10, 10});
     CHECK(s.in_use() == 0);
@@ -705,6 +724,10 @@ TEST_CASE("a permit that was cut is renewable no more once there are enough perm
     auto p = s.try_acquire(10);
     REQUIRE(p);
     s.resize(20);
+    CHECK_FALSE(p.renewable(0));
+    auto moved = std::move(p);
+    CHECK_FALSE(moved.renewable(0));
+    p = std::move(moved);
     CHECK_FALSE(p.renewable(0));
     p.release();
     p = s.try_acquire(10);
