@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// How a fan-out waits for a permit of a limit that others share: it stands in the line once, and leaves it when it has
-// no more use for one.
+// How a fan-out waits for a permit of a limit that others share: it stands in the line once, and leaves it when
+// it has no more use for one.
 
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/intake.hpp>

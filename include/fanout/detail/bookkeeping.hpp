@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// What is noted of a fan-out's children: that they started, what they ended with, and what the caller gets at the end.
+// What is noted of a fan-out's children: that they started, what they ended with, and what the caller gets at
+// the end.
 
 #include <fanout/concepts.hpp>
 #include <fanout/detail/asking.hpp>

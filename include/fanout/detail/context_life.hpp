@@ -22,8 +22,8 @@ public:
     context_guest& operator=(context_guest const&) = delete;
     virtual ~context_guest() = default;
 
-    /// Its context is being destroyed: leaves the line that it stands in. Called under a lock: it must let no one else have
-    /// its place yet, and destroy nothing.
+    /// Its context is being destroyed: leaves the line that it stands in. Called under a lock: it must let no
+    /// one else have its place yet, and destroy nothing.
     virtual void abandon() noexcept = 0;
 
     /// Lets others have its place, and destroys what belongs to the context. Called without a lock, after `abandon`.
@@ -52,8 +52,8 @@ public:
         return alive_;
     }
 
-    /// The guest waits no more: calls `leave()`, which hands over or destroys what belongs to the context. Not where the
-    /// context is being destroyed, which then does that.
+    /// The guest waits no more: calls `leave()`, which hands over or destroys what belongs to the context. Not
+    /// where the context is being destroyed, which then does that.
     template <class F>
     void remove(context_guest& g, F leave) {
         std::lock_guard const lock(mutex_);

@@ -109,7 +109,8 @@ public:
     void lane_opened() noexcept { ++lanes_; }
     void lane_ended() noexcept { --lanes_; }
 
-    /// A lane is free: what may it run? Inputs that were parked go first, then those whose sleep is over, then fresh ones.
+    /// A lane is free: what may it run? Inputs that were parked go first, then those whose sleep is over, then
+    /// fresh ones.
     grant take() noexcept {
         if (!wants_work()) {
             return grant::none;

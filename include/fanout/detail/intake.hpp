@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// How work gets into a lane: the input, the place in its key, the permit of the limit; and how the two are given back.
+// How work gets into a lane: the input, the place in its key, the permit of the limit; and how the two are
+// given back.
 
 #include <fanout/detail/fan_state.hpp>
 

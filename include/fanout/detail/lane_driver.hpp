@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Drives the lanes of a fan-out: opens them while there is work and a permit, starts children, takes what they end with.
+// Drives the lanes of a fan-out: opens them while there is work and a permit, starts children, takes what they
+// end with.
 
 #include <fanout/concepts.hpp>
 #include <fanout/detail/bookkeeping.hpp>

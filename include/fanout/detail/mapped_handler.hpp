@@ -9,8 +9,8 @@
 
 namespace fanout::detail {
 
-/// Calls `handler(error, map(permit))`; with an empty result where there was an error. It is the handler's in all that
-/// is associated with it: executor, cancellation slot, allocator.
+/// Calls `handler(error, map(permit))`; with an empty result where there was an error. It is the handler's in
+/// all that is associated with it: executor, cancellation slot, allocator.
 template <class Handler, class Map>
 class mapped_handler {
 public:

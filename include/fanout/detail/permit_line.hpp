@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The permits of a limit and its line, for many threads: a permit that is there is taken and given back without a lock.
+// The permits of a limit and its line, for many threads: a permit that is there is taken and given back without
+// a lock.
 
 #include <fanout/detail/context_life.hpp>
 #include <fanout/detail/permit_queue.hpp>
@@ -127,8 +128,8 @@ class permit_line::waiter : public queued, public context_guest {
 public:
     waiter(permit_line& owner, std::size_t w) : owner_(&owner) { weight = w; }
 
-    /// Served, with so many permits, or cancelled, with an error: calls the handler by way of its executor. Permits that
-    /// cannot be handed over, as the waiter's context is gone, go back.
+    /// Served, with so many permits, or cancelled, with an error: calls the handler by way of its executor.
+    /// Permits that cannot be handed over, as the waiter's context is gone, go back.
     virtual void deliver(error_code const& error, std::size_t taken) noexcept = 0;
 
     void cancel() noexcept {

@@ -34,8 +34,8 @@ struct waiting_head {
     [[no_unique_address]] Place place;
 };
 
-/// The one waiter of a fan-out, and what it came back with. (A user's permit may be a plain struct, which is not empty after
-/// a move: what is given away is replaced by an empty one.)
+/// The one waiter of a fan-out, and what it came back with. (A user's permit may be a plain struct, which is
+/// not empty after a move: what is given away is replaced by an empty one.)
 template <class Admission, class Item, class Place>
 struct permit_waiting {
     using permit_type = typename Admission::permit_type;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Finds a child that asks for a limit inside a permit of that same limit: once all permits are held by such children, each
-// waits for another, for ever. Looked for in debug builds.
+// Finds a child that asks for a limit inside a permit of that same limit: once all permits are held by such
+// children, each waits for another, for ever. Looked for in debug builds.
 
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -19,9 +19,9 @@ inline constexpr bool looks_for_reentrancy = false;
 inline constexpr bool looks_for_reentrancy = true;
 #endif
 
-/// Who runs inside a permit of which limit. A chain of coroutines that one `co_spawn` started is known by its cancellation
-/// slot: all of its operations are given that one. (What a child starts by a `co_spawn` of its own is another chain, and
-/// not found.)
+/// Who runs inside a permit of which limit. A chain of coroutines that one `co_spawn` started is known by its
+/// cancellation slot: all of its operations are given that one. (What a child starts by a `co_spawn` of its own
+/// is another chain, and not found.)
 class permit_holders {
     using slot = boost::asio::cancellation_slot;
 

@@ -11,9 +11,9 @@
 
 namespace fanout::detail {
 
-/// Counts the tokens that were taken since it was last full, and knows from that when it will be full again (as the generic
-/// cell rate algorithm, ITU-T I.371, does). Each time is computed from the count, so that no rounding adds up, however
-/// long it runs.
+/// Counts the tokens that were taken since it was last full, and knows from that when it will be full again (as
+/// the generic cell rate algorithm, ITU-T I.371, does). Each time is computed from the count, so that no
+/// rounding adds up, however long it runs.
 template <class TimePoint>
 class token_bucket {
     using duration = typename TimePoint::duration;
@@ -38,7 +38,8 @@ public:
         if (now < next(now)) {
             return false;
         }
-        // A token that came between two ticks of the clock is seen late, by less than a tick; nothing is lost by that.
+        // A token that came between two ticks of the clock is seen late, by less than a tick; nothing is lost
+        // by that.
         auto const late = fine(now - start_) - time_of(static_cast<double>(taken_));
         if (late >= (std::min)(fine(duration(1)), time_of(1.0))) {
             start_ = now;

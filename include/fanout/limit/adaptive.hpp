@@ -27,8 +27,8 @@ namespace fanout {
 ///     auto const throttled = [](fanout::error_code const& e) { return e == dynamodb_errc::throttled; };
 ///     co_await fanout::when_all_settled(rows, write, writes, fanout::overload_if(throttled));
 ///
-/// What a child tells: fulfilled, its latency. Timed out by its `attempt_timeout`, or rejected with an error for which
-/// `overload_if` is true: overload. Anything else, cancellation above all, nothing.
+/// What a child tells: fulfilled, its latency. Timed out by its `attempt_timeout`, or rejected with an error
+/// for which `overload_if` is true: overload. Anything else, cancellation above all, nothing.
 ///
 /// @tparam Algorithm `aimd`, `vegas`, `gradient2`, or any class of the concept `limit_algorithm`.
 /// @par Executor, thread safety, lifetimes

@@ -13,25 +13,26 @@ namespace fanout {
 /// A limit that gives out permits. `semaphore`, `rate`, `adaptive` and `pool` are admissions; write one of your own
 /// where you know better who may start (docs/how-to/write-a-limit.md has one in 30 lines).
 ///
-/// A fan-out calls, from its own executor; with `on(executor)` from several threads at once, so that a limit then locks:
+/// A fan-out calls, from its own executor; with `on(executor)` from several threads at once, so that a limit
+/// then locks:
 /// - `l.try_acquire()`: a permit, or an empty one;
-/// - `l.async_acquire(handler)`: when that was empty. An Asio operation that completes with
-///   `(error_code, permit_type)` or `(std::exception_ptr, permit_type)`, never before the call returns, on the handler's
-///   associated executor; it heeds the handler's cancellation slot. A fan-out has at most one such call under way.
-///   Where it completes with an error, or throws, the next input is rejected with that;
+/// - `l.async_acquire(handler)`: when that was empty. An Asio operation that completes with `(error_code,
+///   permit_type)` or `(std::exception_ptr, permit_type)`, never before the call returns, on the handler's
+///   associated executor; it heeds the handler's cancellation slot. A fan-out has at most one such call under
+///   way. Where it completes with an error, or throws, the next input is rejected with that;
 /// - `p.release(feedback)`: its child has settled, or did not run (`feedback::ended` is `not_started`).
 ///
 /// Beside these, where they are there:
 /// - `p.renew(feedback, own_waiters)`: ends one use of the permit and begins the next. False: it was released,
 ///   because someone else waits, or the limit became lower. Without it every child takes a permit of its own;
-/// - `L::acquired_last`: true where a permit is spent rather than held, such as a token: it is taken after all others,
-///   and a child may ask for another one;
+/// - `L::acquired_last`: true where a permit is spent rather than held, such as a token: it is taken after all
+///   others, and a child may ask for another one;
 /// - `L::wants_latency`: true where the feedback's latency is used, and so is measured;
 /// - `permit_type::resource_type`, `p.resource()`, `p.make()`: as those of `pool`'s permit, for a permit that carries
 ///   something for the factory.
 ///
-/// A permit is movable, and empty when it is default constructed. One that counts releases itself when it is destroyed, for
-/// a context may end in the middle of a fan-out.
+/// A permit is movable, and empty when it is default constructed. One that counts releases itself when it is
+/// destroyed, for a context may end in the middle of a fan-out.
 template <class L>
 concept admission =
     requires { typename L::permit_type; } && std::default_initializable<typename L::permit_type> &&

@@ -29,10 +29,11 @@ private:
 ///
 ///     co_await fanout::when_all(rows, write, fanout::all_of(fanout::limit(64), writes_per_second, connections));
 ///
-/// Shared limits are taken in one order everywhere, whatever order they are written in, so that two calls with the same
-/// limits cannot wait for each other (unless one runs inside a permit of the other's limit); a rate is taken last, so that no token is spent on waiting. While a child waits for
-/// one limit it holds its permits of those before. Where one refuses, or the call is cancelled, all are given
-/// back. At most one limit may be keyed, and one carry a resource for the factory.
+/// Shared limits are taken in one order everywhere, whatever order they are written in, so that two calls with
+/// the same limits cannot wait for each other (unless one runs inside a permit of the other's limit); a rate is
+/// taken last, so that no token is spent on waiting. While a child waits for one limit it holds its permits of
+/// those before. Where one refuses, or the call is cancelled, all are given back. At most one limit may be
+/// keyed, and one carry a resource for the factory.
 ///
 /// @param limits Any limits. Shared ones are lvalues, and borrowed.
 template <class... Limits>

@@ -45,12 +45,13 @@ private:
 ///                                     fanout::all_of(fanout::limit(64), fanout::keyed(1, customer)));
 ///
 /// An input whose key is busy waits aside, and those behind it go on; up to `lookahead` inputs wait so, then no
-/// further one is pulled until one of them has started. An input that sleeps before a retry keeps its place in its
-/// key, or the order would be lost: with `n` = 1 the inputs of a key run strictly one after another, retries included.
+/// further one is pulled until one of them has started. An input that sleeps before a retry keeps its place in
+/// its key, or the order would be lost: with `n` = 1 the inputs of a key run strictly one after another,
+/// retries included.
 ///
 /// @param n At least 1.
-/// @param key Called with each input, on the fan-out's executor. What it returns is copied, and has `std::hash` or `<`; it
-///   must not refer to an input that the range makes on the fly, which is moved while it waits.
+/// @param key Called with each input, on the fan-out's executor. What it returns is copied, and has `std::hash`
+///   or `<`; it must not refer to an input that the range makes on the fly, which is moved while it waits.
 /// @param lookahead At least 1.
 /// @throws std::invalid_argument where `n` or `lookahead` is 0.
 template <class Key>

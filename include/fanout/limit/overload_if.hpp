@@ -41,8 +41,8 @@ private:
 ///
 /// Without it only an attempt that ran into its `attempt_timeout` does.
 ///
-/// @param f Called with a rejection's error code, and, if it takes two, with what was thrown (null where nothing was).
-///   It is called on the fan-out's executor, one call at a time; it must not throw.
+/// @param f Called with a rejection's error code, and, if it takes two, with what was thrown (null where
+///   nothing was). It is called on the fan-out's executor, one call at a time; it must not throw.
 template <class F>
 constexpr overload_if_t<std::decay_t<F>> overload_if(F&& f) {
     detail::refuse_unsafe_closure<F>();

@@ -34,15 +34,15 @@ namespace fanout {
 /// cancelled with it, several are made side by side, and where it fails the child is rejected with what `create`
 /// threw. A pool of one runs its children one after another: that is how a transaction is driven.
 ///
-/// What becomes of a resource after its child: cancelled or timed out, it is destroyed, for nobody knows what it is in
-/// the middle of. Otherwise `healthy(resource)` decides whether it is used again; without that function it is, unless the
-/// child was rejected. Another is made in its place when one is needed. Idle ones wait until the pool is destroyed; the
-/// one used last is used first.
+/// What becomes of a resource after its child: cancelled or timed out, it is destroyed, for nobody knows what
+/// it is in the middle of. Otherwise `healthy(resource)` decides whether it is used again; without that
+/// function it is, unless the child was rejected. Another is made in its place when one is needed. Idle ones
+/// wait until the pool is destroyed; the one used last is used first.
 ///
 /// @tparam Resource Movable.
 /// @par Executor
-///   `create` runs in the child's coroutine, so by default what it makes belongs to that fan-out's executor: share a pool
-///   among calls on one context.
+///   `create` runs in the child's coroutine, so by default what it makes belongs to that fan-out's
+///   executor: share a pool among calls on one context.
 /// @par Thread safety
 ///   Safe: all members may be called from any thread at once; `create` and `healthy` then are, too.
 /// @par Lifetimes
@@ -194,7 +194,8 @@ public:
         }
     }
 
-    /// Gives the place back, and destroys the resource: nobody says what it is in the middle of. As the destructor does.
+    /// Gives the place back, and destroys the resource: nobody says what it is in the middle of. As the
+    /// destructor does.
     void discard() noexcept { release({feedback::ignored, {}, state::cancelled}); }
 
     /// Gives the place back, and the resource where it is fit for more.
@@ -233,8 +234,8 @@ private:
     std::unique_ptr<Resource> resource_;
 };
 
-/// A resource that is lent out. Destroyed without `give_back()` it destroys the resource, so that neither an exception nor
-/// a cancellation in the middle of its use leaves a broken one in the pool. May be empty.
+/// A resource that is lent out. Destroyed without `give_back()` it destroys the resource, so that neither an
+/// exception nor a cancellation in the middle of its use leaves a broken one in the pool. May be empty.
 template <class Resource>
 class [[nodiscard]] pool<Resource>::lease {
 public:

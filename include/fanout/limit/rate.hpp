@@ -38,8 +38,8 @@ namespace fanout {
 ///     fanout::rate writes(500, 50); // what the table is provisioned for
 ///     co_await fanout::retry_rejected(rows, write, policy, writes);
 ///
-/// First come, first served; a fan-out stands in the line once. A permit that was not used gives its token back, at once to
-/// the first in line where someone waits.
+/// First come, first served; a fan-out stands in the line once. A permit that was not used gives its token
+/// back, at once to the first in line where someone waits.
 ///
 /// @tparam Clock What the tokens are counted by; a test gives one of its own.
 /// @par Executor, thread safety, lifetimes

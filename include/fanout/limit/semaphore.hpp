@@ -37,9 +37,9 @@ namespace fanout {
 ///
 ///     auto permit = co_await connections.async_acquire(); // or by hand; given back when `permit` is destroyed
 ///
-/// First come, first served; each fan-out stands in the line once, however many inputs it has, so that fan-outs share
-/// it evenly. A permit granted to someone who was cancelled goes to the next. A weight above `permits()` counts as all
-/// of them: it is served alone.
+/// First come, first served; each fan-out stands in the line once, however many inputs it has, so that fan-outs
+/// share it evenly. A permit granted to someone who was cancelled goes to the next. A weight above `permits()`
+/// counts as all of them: it is served alone.
 ///
 /// @par Executor
 ///   A waiter is resumed on its own associated executor, never inside `release`.

@@ -33,9 +33,9 @@ private:
 ///     auto const size = [](file const& f) { return f.mebibytes; };
 ///     co_await fanout::when_all(files, load, fanout::weighted(memory, size));
 ///
-/// A weight above the semaphore's permits counts as all of them, so that the child runs alone; a weight of 0 rejects the
-/// child with `std::invalid_argument`. A function is called on the fan-out's executor with an input that was pulled
-/// and waits for its permits; the inputs behind it wait, too.
+/// A weight above the semaphore's permits counts as all of them, so that the child runs alone; a weight of 0
+/// rejects the child with `std::invalid_argument`. A function is called on the fan-out's executor with an input
+/// that was pulled and waits for its permits; the inputs behind it wait, too.
 template <std::integral N>
 weighted_t<std::size_t> weighted(semaphore& s, N weight) {
     return {s, weight > 0 ? static_cast<std::size_t>(weight)
