@@ -9,6 +9,7 @@
 #include <fanout/detail/serial.hpp>
 #include <fanout/detail/sink.hpp>
 #include <fanout/detail/source.hpp>
+#include <fanout/detail/visit_index.hpp>
 #include <fanout/detail/with_resource.hpp>
 
 #include <boost/asio/strand.hpp>
@@ -276,11 +277,7 @@ public:
     }
 
     /// Calls `f` with the index as a type.
-    void visit(std::size_t i, auto&& f) {
-        [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-            (void)(... || (i == Is && (f(std::integral_constant<std::size_t, Is>{}), true)));
-        }(std::index_sequence_for<Parts...>{});
-    }
+    void visit(std::size_t i, auto&& f) { visit_index<sizeof...(Parts)>(i, f); }
 
     template <std::size_t I, class... V>
     void value(std::integral_constant<std::size_t, I> which, std::size_t, V&&... v) {

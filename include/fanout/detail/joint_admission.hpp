@@ -5,6 +5,7 @@
 
 #include <fanout/detail/joint_permit.hpp>
 #include <fanout/detail/mapped_handler.hpp>
+#include <fanout/detail/visit_index.hpp>
 #include <fanout/error.hpp>
 #include <fanout/limit/admission.hpp>
 
@@ -29,14 +30,6 @@
 #include <utility>
 
 namespace fanout::detail {
-
-/// Calls `f(integral_constant)` with `i`.
-template <std::size_t N, class F>
-void visit_index(std::size_t i, F&& f) {
-    [&]<std::size_t... Is>(std::index_sequence<Is...>) {
-        (void)(... || (i == Is && (f(std::integral_constant<std::size_t, Is>{}), true)));
-    }(std::make_index_sequence<N>());
-}
 
 /// A handler that is kept elsewhere, too.
 template <class Handler>
@@ -208,7 +201,7 @@ private:
             auto const kept = std::make_shared<Self>(std::move(self)); // in case that the limit throws
             try {
                 using handler = kept_handler<Self>;
-                member.async_acquire(r, mapped_handler<handler, decltype(place)>(handler(kept), place));
+                member.async_acquire(r, mapped(handler(kept), place));
             } catch (...) {
                 owner.standing_.at = size;
                 auto const ex = boost::asio::get_associated_executor(*kept);

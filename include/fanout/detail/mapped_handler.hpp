@@ -5,6 +5,7 @@
 
 #include <boost/asio/associator.hpp>
 
+#include <type_traits>
 #include <utility>
 
 namespace fanout::detail {
@@ -14,7 +15,7 @@ namespace fanout::detail {
 template <class Handler, class Map>
 class mapped_handler {
 public:
-    mapped_handler(Handler&& handler, Map map) : handler_(std::move(handler)), map_(std::move(map)) {}
+    mapped_handler(Handler handler, Map map) : handler_(std::move(handler)), map_(std::move(map)) {}
 
     template <class Error, class Permit>
     void operator()(Error const& error, Permit p) {
@@ -29,6 +30,11 @@ private:
     Handler handler_;
     Map map_;
 };
+
+template <class Handler, class Map>
+mapped_handler<std::decay_t<Handler>, Map> mapped(Handler&& handler, Map map) {
+    return {std::forward<Handler>(handler), std::move(map)};
+}
 
 } // namespace fanout::detail
 

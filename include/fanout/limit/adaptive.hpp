@@ -57,8 +57,7 @@ public:
         return boost::asio::async_initiate<Token, void(error_code, permit)>(
             [this]<class Handler>(Handler&& handler) {
                 auto const number = [this](semaphore::permit p) { return numbered(std::move(p)); };
-                places_.async_acquire(detail::mapped_handler<std::decay_t<Handler>, decltype(number)>(
-                    std::forward<Handler>(handler), number));
+                places_.async_acquire(detail::mapped(std::forward<Handler>(handler), number));
             },
             token);
     }

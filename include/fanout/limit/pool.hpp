@@ -90,8 +90,7 @@ public:
         return boost::asio::async_initiate<Token, void(error_code, permit)>(
             [this]<class Handler>(Handler&& handler) {
                 auto const fill = [this](semaphore::permit p) { return with_idle(std::move(p)); };
-                places_.async_acquire(detail::mapped_handler<std::decay_t<Handler>, decltype(fill)>(
-                    std::forward<Handler>(handler), fill));
+                places_.async_acquire(detail::mapped(std::forward<Handler>(handler), fill));
             },
             token);
     }
