@@ -91,29 +91,53 @@ struct failure {
     std::uint32_t attempts; ///< how often it was run; 0: never started
     error_code error;       ///< its last error; `errc::exception` where it threw something without a code
     std::exception_ptr exception; ///< what it threw, where it threw
+
+    error_code first_error{};             ///< its first error: the same as the last where it was run once
+    std::exception_ptr first_exception{}; ///< what it threw then, where it threw
+};
+
+/// The first error of an input that failed more than once.
+struct first_failure {
+    std::size_t index;            ///< its place in the input
+    error_code error;             ///< `errc::exception` where it threw something without a code
+    std::exception_ptr exception; ///< what it threw, where it threw
 };
 
 namespace detail {
 
-inline std::string what_of(failure const& f) {
-    if (f.exception) {
+inline std::string what_of(error_code const& error, std::exception_ptr const& exception) {
+    if (exception) {
         try {
-            std::rethrow_exception(f.exception);
+            std::rethrow_exception(exception);
         } catch (std::exception const& e) {
             return e.what();
         } catch (...) {
             return "an exception of unknown type";
         }
     }
-    return f.error.message();
+    return error.message();
+}
+
+/// "#7 (3 attempts): how it failed at last (first: how it failed at first)"
+inline std::string what_of(failure const& f) {
+    auto text = '#' + std::to_string(f.index) + " (" + std::to_string(f.attempts);
+    auto const last = what_of(f.error, f.exception);
+    text += (f.attempts == 1 ? " attempt): " : " attempts): ") + last;
+    if (f.attempts > 1 && (f.first_error || f.first_exception)) {
+        if (auto const first = what_of(f.first_error, f.first_exception); first != last) {
+            text += " (first: " + first + ')';
+        }
+    }
+    return text;
 }
 
 } // namespace detail
 
 /// Thrown by `retried<T>::values()`: lists every input that has no value.
 ///
-/// The message names the first ten by index, number of attempts and cause and counts the rest, so that it stays
-/// readable at 10,000 failures; `failures()` has all of them, in the order of the inputs.
+/// The message names the first ten by index, number of attempts, last error, and first error where that was another,
+/// and counts the rest, so that it stays readable at 10,000 failures; `failures()` has all of them, in the order of the
+/// inputs.
 class rejected_error : public std::runtime_error {
 public:
     rejected_error(std::vector<failure> failures, std::size_t total)
@@ -130,10 +154,7 @@ private:
         constexpr std::size_t shown = 10;
         auto text = std::to_string(failures.size()) + " of " + std::to_string(total) + " inputs failed: ";
         for (std::size_t i = 0; i < failures.size() && i < shown; ++i) {
-            auto const& f = failures[i];
-            text += (i == 0 ? "#" : "; #") + std::to_string(f.index);
-            text += " (" + std::to_string(f.attempts) + (f.attempts == 1 ? " attempt): " : " attempts): ");
-            text += detail::what_of(f);
+            text += (i == 0 ? "" : "; ") + detail::what_of(failures[i]);
         }
         if (failures.size() > shown) {
             text += "; and " + std::to_string(failures.size() - shown) + " more";

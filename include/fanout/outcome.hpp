@@ -10,6 +10,7 @@
 
 #include <exception>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace fanout {
@@ -71,6 +72,13 @@ inline char const* to_string(state s) noexcept {
 }
 
 namespace detail {
+
+/// The error of a settled child that has no value: its code, and what it threw.
+template <class T>
+std::pair<error_code, std::exception_ptr> error_of(settled<T> const& o) {
+    return {o.has_error() ? o.error() : make_error_code(errc::exception),
+            o.has_exception() ? o.exception() : nullptr};
+}
 
 /// The value of `void` children, where a value must be.
 template <class T>

@@ -8,6 +8,7 @@
 #include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>
 #include <fanout/options.hpp>
+#include <fanout/retry/budget.hpp>
 #include <fanout/retry/policy.hpp>
 
 #include <concepts>
@@ -34,6 +35,14 @@ template <class T>
 inline constexpr bool is_jitter_from = false;
 template <class G>
 inline constexpr bool is_jitter_from<jitter_from_t<G>> = true;
+template <class T>
+inline constexpr bool is_delay_hint = false;
+template <class F>
+inline constexpr bool is_delay_hint<delay_hint_t<F>> = true;
+template <class T>
+inline constexpr bool is_on_retry = false;
+template <class F>
+inline constexpr bool is_on_retry<on_retry_t<F>> = true;
 
 /// The kinds of argument.
 struct limit_kind {
@@ -68,6 +77,18 @@ struct jitter_from_kind {
     template <class T>
     static constexpr bool matches = is_jitter_from<T>;
 };
+struct delay_hint_kind {
+    template <class T>
+    static constexpr bool matches = is_delay_hint<T>;
+};
+struct on_retry_kind {
+    template <class T>
+    static constexpr bool matches = is_on_retry<T>;
+};
+struct budget_kind {
+    template <class T>
+    static constexpr bool matches = retry_budget<T>;
+};
 
 template <class A>
 inline constexpr bool is_plain_argument =
@@ -77,7 +98,8 @@ inline constexpr bool is_plain_argument =
 template <class A>
 inline constexpr bool is_retry_argument =
     is_retry_policy<std::remove_cvref_t<A>> || is_retry_if<std::remove_cvref_t<A>> ||
-    is_jitter_from<std::remove_cvref_t<A>>;
+    is_jitter_from<std::remove_cvref_t<A>> || is_delay_hint<std::remove_cvref_t<A>> ||
+    is_on_retry<std::remove_cvref_t<A>> || retry_budget<std::remove_cvref_t<A>>;
 
 template <class Kind, class... As>
 inline constexpr std::size_t count_of =
@@ -90,8 +112,10 @@ consteval void check_arguments() {
         (... && (is_plain_argument<As> || is_retry_argument<As>)),
         "fanout: an argument is none of a limit (fanout::limit(n), a semaphore, fanout::all_of(...), ...), "
         "fanout::overload_if(f), fanout::options{...}, an observer, fanout::on(executor)");
-    static_assert(Retries || (... && !is_retry_argument<As>),
-                  "fanout: retry_policy, retry_if and jitter_from are arguments of retry_rejected only");
+    static_assert(
+        Retries || (... && !is_retry_argument<As>),
+        "fanout: a retry_policy, retry_if, delay_hint, on_retry, jitter_from and a retry budget are "
+        "arguments of retry and retry_rejected only");
     static_assert(count_of<limit_kind, As...> <= 1,
                   "fanout: more than one limit: give them as one, fanout::all_of(a, b, ...)");
     static_assert(
@@ -104,6 +128,12 @@ consteval void check_arguments() {
     static_assert(count_of<retry_policy_kind, As...> <= 1, "fanout: more than one retry_policy");
     static_assert(count_of<retry_if_kind, As...> <= 1, "fanout: more than one retry_if");
     static_assert(count_of<jitter_from_kind, As...> <= 1, "fanout: more than one jitter_from");
+    static_assert(count_of<delay_hint_kind, As...> <= 1, "fanout: more than one delay_hint");
+    static_assert(count_of<on_retry_kind, As...> <= 1, "fanout: more than one on_retry");
+    static_assert(count_of<budget_kind, As...> <= 1, "fanout: more than one retry budget");
+    static_assert(
+        (... && (std::is_lvalue_reference_v<As> || !retry_budget<std::remove_cvref_t<As>>)),
+        "fanout: a retry budget given as a temporary would be gone before the call ends: give it a name");
 }
 
 /// The argument of a kind, as it was passed, or the default.
@@ -121,6 +151,10 @@ constexpr decltype(auto) pick(Default d, A&& a, As&&... as) {
 }
 template <class Kind, class Default, class... As>
 using picked_t = decltype(pick<Kind>(std::declval<Default>(), std::declval<As>()...));
+
+/// The clock of a call, by its options.
+template <class... As>
+using clock_of = typename std::remove_cvref_t<picked_t<options_kind, options, As...>>::clock_type;
 
 /// What holds an observer: a pointer to the caller's, or the one that was moved in.
 template <class O>

@@ -136,6 +136,17 @@ protected:
             lanes_.time(l);
             arm();
         }
+        if constexpr (Job::wants_attempt) {
+            l.about.number = l.work.attempt;
+            l.about.deadline = this->deadline_;
+            if (job_.attempt_timeout() && (!l.about.deadline || l.timeout < *l.about.deadline)) {
+                l.about.deadline = l.timeout;
+            }
+            l.about.token = job_.token(l.work.index);
+        }
+        if (l.work.attempt == 1) {
+            job_.retry().started();
+        }
         if constexpr (has_on_started<typename Job::observer_type>) {
             job_.observer().on_started({l.work.index, l.work.attempt, core_.in_flight(), l.started - start_});
         }
@@ -144,6 +155,7 @@ protected:
     void note_fulfilled(lane_type& l) {
         note_settled(l);
         core_.fulfilled();
+        job_.retry().fulfilled(l.item.memory);
         this->give_back(l, feedback::success, state::fulfilled);
         this->leave_key(l);
         tell_settled(l, state::fulfilled, {}, false);
@@ -197,10 +209,10 @@ protected:
         }
         job_.error(which, l.work.index, code, exception);
         auto const what = state_of(code);
-        this->give_back(l, load_of(l, code, exception), what);
-        bool const cancelled = l.cause == cancel_cause::sibling || l.cause == cancel_cause::caller;
+        auto const load = load_of(l, code, exception);
+        this->give_back(l, load, what);
         std::optional<std::chrono::nanoseconds> delay;
-        switch (core_.rejected(l.work, !cancelled && job_.may_retry(l.work.index))) {
+        switch (core_.rejected(l.work, may_retry(l))) {
         case verdict::final: break;
         case verdict::stop:
             if (!std::exchange(rejected_, true)) {
@@ -209,33 +221,70 @@ protected:
             }
             stop(stop_cause::rejection, cancel_cause::sibling);
             break;
-        case verdict::retry: delay = sleep(l); break;
+        case verdict::retry:
+            delay = sleep(l, load == feedback::overloaded && what != state::timed_out);
+            break;
         }
         if (!delay) { // one that sleeps keeps its place
             this->leave_key(l);
         }
         tell_settled(l, what, code, delay.has_value());
-        if constexpr (has_on_retry<typename Job::observer_type>) {
-            if (delay) {
-                job_.observer().on_retry({l.work.index, l.work.attempt, *delay, clock::now() - start_});
-            }
+        if (delay) {
+            tell_retry(l, *delay);
         }
     }
 
-    /// Puts the lane's input to sleep, for how long it says; not, where that would pass the deadline.
-    std::optional<std::chrono::nanoseconds> sleep(lane_type& l) noexcept {
+    /// Whether the lane's rejection is of a kind that may be run again.
+    bool may_retry([[maybe_unused]] lane_type const& l) noexcept {
+        auto may = false;
         if constexpr (Job::retries) {
+            if (l.cause != cancel_cause::sibling && l.cause != cancel_cause::caller) {
+                job_.with_outcome(l.work.index, [&](auto const& o) { may = job_.retry().may_retry(o); });
+            }
+        }
+        return may;
+    }
+
+    /// Puts the lane's input to sleep, and says for how long; not, where that would pass the deadline or the
+    /// budget does not allow it.
+    std::optional<std::chrono::nanoseconds> sleep([[maybe_unused]] lane_type& l,
+                                                  [[maybe_unused]] bool throttled) noexcept {
+        if constexpr (Job::retries) {
+            auto paid = false;
             try {
-                std::chrono::nanoseconds const delay = job_.delay(l.work.attempt);
-                if (core_.sleep(l.work, later_by(clock::now(), delay), {std::move(l.item), l.place})) {
+                std::chrono::nanoseconds delay{};
+                job_.with_outcome(l.work.index, [&](auto const& o) {
+                    delay = job_.retry().delay(l.work.attempt, l.item.memory, o);
+                });
+                auto const due = later_by(clock::now(), delay);
+                paid = core_.may_sleep(due) && job_.retry().withdraw(l.item.memory, throttled);
+                if (paid) {
+                    core_.sleep(l.work, due, {std::move(l.item), l.place});
                     arm();
                     return delay;
                 }
-            } catch (...) {
-                // No memory to remember the input, or a backoff that throws: its last error stands.
+            } catch (
+                ...) { // no memory to remember the input, or a backoff that throws: its last error stands
+                if (paid) {
+                    job_.retry().give_back(l.item.memory);
+                }
             }
         }
         return std::nullopt;
+    }
+
+    void tell_retry([[maybe_unused]] lane_type const& l, [[maybe_unused]] std::chrono::nanoseconds delay) {
+        if constexpr (Job::retries) {
+            auto const e = [&] {
+                return retry_event{l.work.index, l.work.attempt, delay, clock::now() - start_};
+            };
+            if constexpr (has_on_retry<typename Job::observer_type>) {
+                job_.observer().on_retry(e());
+            }
+            if constexpr (Job::retry_type::notifies) {
+                job_.with_outcome(l.work.index, [&](auto const& o) { job_.retry().notify(e(), o); });
+            }
+        }
     }
 
     // ---- stopping

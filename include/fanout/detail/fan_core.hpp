@@ -34,7 +34,7 @@ enum class grant : std::uint8_t {
 enum class verdict : std::uint8_t {
     final, ///< the outcome stands
     stop,  ///< the outcome stands and ends the fan-out: cancel the others
-    retry, ///< may be run again: ask for the delay, then answer sleep() or give_up()
+    retry, ///< may be run again: ask for the delay, then answer sleep(), or not
 };
 
 /// Events in, answers out. A permit is taken by `take()` and given back when its child settles or when there
@@ -188,20 +188,30 @@ public:
         return again ? verdict::retry : verdict::final;
     }
 
-    /// The answer to `verdict::retry`. False where the sleep would pass the deadline: the outcome then stands.
-    bool sleep(ticket const& t, TimePoint due, Payload&& payload) {
-        if (config_.deadline && due >= *config_.deadline) {
-            return false;
+    /// Whether an input may sleep until `due`: not where that passes the deadline.
+    bool may_sleep(TimePoint due) const noexcept { return !config_.deadline || due < *config_.deadline; }
+
+    /// The answer to `verdict::retry`, where it may sleep. Without it the outcome stands.
+    void sleep(ticket const& t, TimePoint due, Payload&& payload) {
+        if (sleeping_.size() == sleeping_.capacity()) { // of 100,000 sleepers, doubling would waste half
+            sleeping_.reserve(sleeping_.size() + sleeping_.size() / 4 + 16);
         }
         sleeping_.push_back({due, {t.index, t.attempt + 1}, std::move(payload)});
         std::push_heap(sleeping_.begin(), sleeping_.end(), later{});
-        return true;
     }
 
     /// The time is `now`: inputs due by then may run. True where there are any.
     bool timer_due(TimePoint now) noexcept {
         now_ = now;
         return ready();
+    }
+
+    /// Calls `f(payload)` for each input that sleeps.
+    template <class F>
+    void for_each_sleeping(F f) {
+        for (auto& s : sleeping_) {
+            f(s.payload);
+        }
     }
 
     /// Nothing more starts, and what sleeps ends with the outcome that it has. True where this was the first.

@@ -3,6 +3,7 @@
 
 // The state of a fan-out, how it stops, and when its timer is to fire.
 
+#include <fanout/detail/call_factory.hpp>
 #include <fanout/detail/fan_core.hpp>
 #include <fanout/detail/key_gate.hpp>
 #include <fanout/detail/lane.hpp>
@@ -68,7 +69,8 @@ public:
     using time_point = typename clock::time_point;
     using admission = typename Job::admission_type;
     using place = typename gate_of<Job>::place;
-    using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place>;
+    using about = std::conditional_t<Job::wants_attempt, typename Job::attempt, no_attempt>;
+    using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place, about>;
     using resting = resting_input<typename Job::item, place>;
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
@@ -96,6 +98,7 @@ protected:
     static constexpr bool admits = !std::is_same_v<admission, no_admission>;
 
     void stop(stop_cause cause, cancel_cause cancel) noexcept {
+        give_back_retries();
         if (core_.stop(cause)) {
             if constexpr (Job::keyed) {
                 gate_.clear();
@@ -106,6 +109,18 @@ protected:
         }
         if (cancel != cancel_cause::none && cancel_ == cancel_cause::none && !cancelled_) {
             cancel_ = cancel; // leave() emits it
+        }
+    }
+
+    /// What the retries cost goes back to the budget, where they sleep or wait: after a stop they will not run.
+    void give_back_retries() noexcept {
+        if constexpr (Job::retries) {
+            core_.for_each_sleeping([this](resting& r) { job_.retry().give_back(r.item.memory); });
+            if constexpr (admission::by_input) {
+                if (waiting_.head) { // a fresh input has cost nothing
+                    job_.retry().give_back(waiting_.head->item.memory);
+                }
+            }
         }
     }
 

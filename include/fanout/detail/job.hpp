@@ -5,12 +5,15 @@
 
 #include <fanout/concepts.hpp>
 #include <fanout/detail/arguments.hpp>
+#include <fanout/detail/call_factory.hpp>
 #include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/retry_rules.hpp>
 #include <fanout/detail/serial.hpp>
 #include <fanout/detail/sink.hpp>
 #include <fanout/detail/source.hpp>
 #include <fanout/detail/visit_index.hpp>
 #include <fanout/detail/with_resource.hpp>
+#include <fanout/retry/attempt.hpp>
 
 #include <boost/asio/strand.hpp>
 
@@ -84,6 +87,7 @@ public:
     using keys_type = typename Settings::keys_type;
     static constexpr bool keyed = !std::is_same_v<keys_type, no_keys>;
     using time_point = typename clock::time_point;
+    using attempt = basic_attempt<clock>;
 
     explicit job_base(Settings&& s) : settings_(std::move(s)) {}
 
@@ -112,25 +116,30 @@ public:
     /// A lane's own executor, where each has one.
     auto lane_executor() const { return strand_over<on_type>::make(settings_.on_executor); }
 
+    idempotency_token token(std::size_t index) const noexcept { return tokens_.of(index); }
+
 protected:
     Settings settings_;
+    token_source tokens_; ///< seeded where a factory takes the attempt
 };
 
-/// Whether, and how, rejected inputs are run again.
-struct no_retry {
-    static constexpr bool retries = false;
+/// An input, and what it carries from attempt to attempt.
+template <class Input, class Memory>
+struct remembered {
+    Input input{};
+    [[no_unique_address]] Memory memory{};
 };
+
+struct no_input {};
 
 template <class Core, bool FailFast, class Retry>
-auto core_config(auto const& limits, auto deadline, [[maybe_unused]] Retry const& retry) {
+auto core_config(auto const& limits, auto deadline, Retry const& retry) {
     typename Core::config c;
     c.window = limits.window;
     c.lookahead = limits.keys.lookahead();
     c.fail_fast = FailFast;
     c.deadline = deadline;
-    if constexpr (Retry::retries) {
-        c.max_attempts = retry.max_attempts();
-    }
+    c.max_attempts = retry.max_attempts();
     return c;
 }
 
@@ -149,13 +158,17 @@ class range_job : public job_base<Settings> {
     using base = job_base<Settings>;
 
 public:
-    using item = typename Source::item;
-    using child_type = made_by<Factory, typename Source::input, typename base::admission_type::permit_type>;
+    using item = remembered<typename Source::item, typename Retry::memory>;
+    using made = maker<typename base::attempt, Factory, typename Source::input,
+                       typename base::admission_type::permit_type>;
+    using child_type = typename made::type;
+    static constexpr bool wants_attempt = made::wants_attempt;
     using key = typename key_by<typename base::keys_type, typename Source::input>::type;
     using child_types = std::tuple<child_type>;
     static constexpr bool homogeneous = true;
     static constexpr bool fail_fast = FailFast;
     static constexpr bool retries = Retry::retries;
+    using retry_type = Retry;
 
     range_job(Source&& source, Factory&& factory, Sink&& sink, Retry&& retry, Settings&& settings)
         : base(std::move(settings)),
@@ -175,12 +188,23 @@ public:
             sink_.reserve(*inputs_);
         }
         source_.begin();
+        retry_.begin(inputs_.value_or(0));
+        if constexpr (wants_attempt) {
+            this->tokens_.seed();
+        }
     }
 
     /// How many inputs there were at the beginning, where that is known.
     std::optional<std::size_t> inputs() const noexcept { return inputs_; }
 
-    bool pull(item& to) { return source_.pull(to); }
+    bool pull(item& to) {
+        to.memory = {};
+        auto const found = source_.pull(to.input);
+        if (found && !inputs_) {
+            retry_.begin(1);
+        }
+        return found;
+    }
     void open(std::size_t i) { sink_.open(i); }
     std::optional<std::size_t> total() noexcept {
         try {
@@ -190,17 +214,19 @@ public:
         }
     }
 
-    child_type make(item& input, any_index)
+    template <class About>
+    child_type make(item& i, any_index, About const& about)
         requires(!carries_resource<typename base::admission_type::permit_type>)
     {
-        return std::invoke(factory_, Source::get(input));
+        return call_factory<typename base::attempt>(factory_, about, Source::get(i.input));
     }
-    template <class Permit>
-    auto make_with_resource(item& input, Permit& permit) {
-        return call_with_resource<typename Source::input>(permit, factory_, Source::get(input));
+    template <class Permit, class About>
+    auto make_with_resource(item& i, Permit& permit, About const& about) {
+        return call_with_resource<typename base::attempt, typename Source::input>(permit, factory_, about,
+                                                                                  Source::get(i.input));
     }
 
-    static auto const& peek(item const& input) { return Source::peek(input); }
+    static auto const& peek(item const& i) { return Source::peek(i.input); }
     auto key_of(item const& input) { return std::invoke(this->settings_.limits.keys.key(), peek(input)); }
     void visit(std::size_t, auto&& f) { f(any_index{}); }
 
@@ -212,16 +238,14 @@ public:
         sink_.error(i, code, e);
     }
 
-    bool may_retry([[maybe_unused]] std::size_t i) noexcept {
-        if constexpr (retries) {
-            return retry_.may_retry(sink_.outcome(i));
-        } else {
-            return false;
-        }
-    }
-    auto delay(std::uint32_t attempt) { return retry_.delay(attempt); }
+    /// Calls `f(what became of the input)`.
+    void with_outcome(std::size_t i, auto&& f) { f(sink_.outcome(i)); }
+    Retry& retry() noexcept { return retry_; }
 
-    auto finish(ending&& e) { return sink_.finish(std::move(e)); }
+    auto finish(ending&& e) {
+        retry_.end();
+        return sink_.finish(std::move(e));
+    }
 
 private:
     [[no_unique_address]] Source source_;
@@ -232,13 +256,15 @@ private:
 };
 
 /// What a fixed number of children is made from: the children themselves, or, to be run again, their factories.
-template <bool Retries, class Part>
+template <bool Retries, class Attempt, class Part>
 struct part_child {
     using type = Part;
+    static constexpr bool wants_attempt = false;
 };
-template <class Part>
-struct part_child<true, Part> {
-    using type = std::invoke_result_t<Part&>;
+template <class Attempt, class Part>
+struct part_child<true, Attempt, Part> {
+    using type = made_of_t<Attempt, Part>;
+    static constexpr bool wants_attempt = takes_attempt<Attempt, Part>;
 };
 
 /// A fixed number of children, each of its own type.
@@ -247,11 +273,15 @@ class tuple_job : public job_base<Settings> {
     using base = job_base<Settings>;
 
 public:
-    struct item {};
-    using child_types = std::tuple<typename part_child<Retry::retries, Parts>::type...>;
+    using item = remembered<no_input, typename Retry::memory>;
+    using child_types =
+        std::tuple<typename part_child<Retry::retries, typename base::attempt, Parts>::type...>;
+    static constexpr bool wants_attempt =
+        (... || part_child<Retry::retries, typename base::attempt, Parts>::wants_attempt);
     static constexpr bool homogeneous = false;
     static constexpr bool fail_fast = FailFast;
     static constexpr bool retries = Retry::retries;
+    using retry_type = Retry;
 
     tuple_job(Retry&& retry, Settings&& settings, std::tuple<Parts...>&& parts)
         : base(std::move(settings)), parts_(std::move(parts)), retry_(std::move(retry)) {}
@@ -261,16 +291,24 @@ public:
         return core_config<Core, FailFast>(this->settings_.limits, deadline, retry_);
     }
 
-    static void begin() noexcept {}
-    bool pull(item&) noexcept { return pulled_ < sizeof...(Parts) && ++pulled_ > 0; }
+    void begin() {
+        retry_.begin(sizeof...(Parts));
+        if constexpr (wants_attempt) {
+            this->tokens_.seed();
+        }
+    }
+    bool pull(item& to) noexcept {
+        to.memory = {};
+        return pulled_ < sizeof...(Parts) && ++pulled_ > 0;
+    }
     void open(std::size_t i) { sink_.open(i); }
     static std::optional<std::size_t> total() noexcept { return sizeof...(Parts); }
     static std::optional<std::size_t> inputs() noexcept { return sizeof...(Parts); }
 
-    template <std::size_t I>
-    auto make(item&, std::integral_constant<std::size_t, I>) {
+    template <std::size_t I, class About>
+    auto make(item&, std::integral_constant<std::size_t, I>, [[maybe_unused]] About const& about) {
         if constexpr (retries) {
-            return std::invoke(std::get<I>(parts_));
+            return call_factory<typename base::attempt>(std::get<I>(parts_), about);
         } else {
             return std::move(std::get<I>(parts_));
         }
@@ -289,16 +327,16 @@ public:
         sink_.error(which, code, e);
     }
 
-    bool may_retry([[maybe_unused]] std::size_t i) noexcept {
-        bool may = false;
-        if constexpr (retries) {
-            visit(i, [&](auto which) { may = retry_.may_retry(sink_.outcome(which)); });
-        }
-        return may;
+    /// Calls `f(what became of the child)`.
+    void with_outcome(std::size_t i, auto&& f) {
+        visit(i, [&](auto which) { f(sink_.outcome(which)); });
     }
-    auto delay(std::uint32_t attempt) { return retry_.delay(attempt); }
+    Retry& retry() noexcept { return retry_; }
 
-    auto finish(ending&& e) { return sink_.finish(std::move(e)); }
+    auto finish(ending&& e) {
+        retry_.end();
+        return sink_.finish(std::move(e));
+    }
 
 private:
     std::tuple<Parts...> parts_;

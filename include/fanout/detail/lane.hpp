@@ -34,7 +34,7 @@ inline constexpr std::uint32_t children_per_turn = 256;
 enum class cancel_cause : std::uint8_t { none, sibling, caller, timeout };
 
 /// One lane and the attempt it runs.
-template <class TimePoint, class Item, class Executor, class Permit, class Place>
+template <class TimePoint, class Item, class Executor, class Permit, class Place, class About>
 struct lane {
     // Neighbours among the live lanes (or the free ones), and among those with a timeout, earliest first.
     lane* previous = nullptr;
@@ -48,6 +48,7 @@ struct lane {
     Item item{};
     [[no_unique_address]] Permit held{}; ///< of the limit, where that gives out permits
     [[no_unique_address]] Place place{}; ///< in its key, where the limit is keyed
+    [[no_unique_address]] About about{}; ///< of the attempt, where a factory takes it
     TimePoint started{};
     TimePoint timeout{};
     std::uint32_t incarnation = 0; ///< counts attempts, to tell a cancellation that comes too late

@@ -59,9 +59,9 @@ public:
             }
         }
         if constexpr (carries_resource<typename base::permit_type>) {
-            return job_.make_with_resource(l.item, l.held.permit);
+            return job_.make_with_resource(l.item, l.held.permit, l.about);
         } else {
-            return job_.make(l.item, which);
+            return job_.make(l.item, which, l.about);
         }
     }
 
@@ -202,6 +202,7 @@ protected:
                 note_started(l);
             } else {
                 core_.skipped(l.work);
+                job_.retry().give_back(l.item.memory);
             }
         }
         if (l.running) {

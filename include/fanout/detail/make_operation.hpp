@@ -9,6 +9,7 @@
 #include <fanout/detail/source.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <ranges>
 #include <tuple>
 #include <type_traits>
@@ -26,24 +27,25 @@ struct take_child {
     }
 };
 
-/// A callable without parameters that makes a child.
-template <class F>
-concept child_factory =
-    std::is_invocable_v<std::decay_t<F>&> && child<std::invoke_result_t<std::decay_t<F>&>>;
+/// A callable without parameters, or with the attempt for its only one, that makes a child.
+template <class F, class Attempt>
+concept child_factory = takes<Attempt, std::decay_t<F>> && child<made_of_t<Attempt, std::decay_t<F>>>;
 
 /// The factory of a range that holds such callables: calls them.
-struct call_factory {
-    template <class F>
-    auto operator()(F& f) const {
-        return f();
+struct call_element {
+    template <class F, class... About>
+        requires std::is_invocable_v<F&, About...>
+    auto operator()(F& f, About const&... about) const {
+        return std::invoke(f, about...);
     }
 };
 
 template <class R>
 concept range_of_children = std::ranges::input_range<R> && child<std::ranges::range_value_t<R>>;
 
-template <class R>
-concept range_of_factories = std::ranges::input_range<R> && child_factory<std::ranges::range_value_t<R>>;
+template <class R, class Attempt>
+concept range_of_factories =
+    std::ranges::input_range<R> && child_factory<std::ranges::range_value_t<R>, Attempt>;
 
 /// How many of the leading arguments are children.
 template <class... As>
@@ -71,9 +73,8 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
     using factory_type = std::decay_t<Factory>;
     auto settings = make_settings(std::forward<As>(as)...);
     using permit = typename decltype(settings)::admission_type::permit_type;
-    static_assert(carries_resource<permit> || std::is_invocable_v<factory_type&, typename source::input>,
-                  "fanout: the factory cannot be called with an element of the inputs");
-    using made = made_by<factory_type, typename source::input, permit>;
+    using made =
+        typename maker<basic_attempt<clock_of<As...>>, factory_type, typename source::input, permit>::type;
     static_assert(child<made>,
                   "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
                   "(as async_xxx(..., boost::asio::deferred) does)");
@@ -95,11 +96,12 @@ auto make_tuple_operation(Retry retry, std::index_sequence<Is...>, std::index_se
                           std::tuple<As...> args) {
     constexpr auto n = sizeof...(Is);
     using arguments = std::tuple<As...>;
+    using attempt = basic_attempt<clock_of<std::tuple_element_t<n + Js, arguments>...>>;
     check_arguments<Retry::retries, std::tuple_element_t<n + Js, arguments>...>();
     (refuse_unsafe_closure<std::tuple_element_t<Is, arguments>>(), ...);
     if constexpr (Retry::retries) {
         static_assert(
-            (... && child_factory<std::tuple_element_t<Is, arguments>>),
+            (... && child_factory<std::tuple_element_t<Is, arguments>, attempt>),
             "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
             "awaitable that was awaited is spent, so only a factory can make another attempt");
     } else {
@@ -122,7 +124,7 @@ auto make_tuple_operation(Retry retry, std::index_sequence<Is...>, std::index_se
                                   std::decay_t<std::tuple_element_t<Is, arguments>>...>;
             return operation<job, typename sink::result>(job(std::move(r), std::move(s), std::move(p)));
         }(std::type_identity<std::tuple<typename part_child<
-              Retry::retries, std::decay_t<std::tuple_element_t<Is, arguments>>>::type...>>{},
+              Retry::retries, attempt, std::decay_t<std::tuple_element_t<Is, arguments>>>::type...>>{},
           std::move(retry), std::move(settings),
           parts(std::forward<std::tuple_element_t<Is, arguments>>(std::get<Is>(args))...));
 }
@@ -150,8 +152,8 @@ auto make_operation(Rules rules, First&& first, Rest&&... rest) {
                                                              rules(std::forward<Rest>(rest)...),
                                                              std::forward<Rest>(rest)...);
         }
-    } else if constexpr (Rules::retries && range_of_factories<First>) {
-        return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_factory{},
+    } else if constexpr (Rules::retries && range_of_factories<First, basic_attempt<clock_of<Rest...>>>) {
+        return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_element{},
                                                          rules(std::forward<Rest>(rest)...),
                                                          std::forward<Rest>(rest)...);
     } else if constexpr (std::ranges::input_range<First>) {

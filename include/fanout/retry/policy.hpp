@@ -6,7 +6,11 @@
 #include <fanout/named.hpp>
 #include <fanout/retry/backoff.hpp>
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
+#include <random>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -52,6 +56,79 @@ template <class F>
 constexpr retry_if_t<std::decay_t<F>> retry_if(F&& f) {
     detail::refuse_unsafe_closure<F>();
     return retry_if_t<std::decay_t<F>>(std::forward<F>(f));
+}
+
+/// What `delay_hint(f)` makes.
+template <class F>
+class delay_hint_t {
+public:
+    constexpr delay_hint_t(F f, std::chrono::nanoseconds at_most) : hint_(std::move(f)), at_most_(at_most) {
+        if (at_most < std::chrono::nanoseconds::zero()) {
+            throw std::invalid_argument("fanout::delay_hint: at_most must be at least 0");
+        }
+    }
+
+    /// What is asked for after this outcome, within its bounds.
+    template <class Outcome>
+    std::optional<std::chrono::nanoseconds> operator()(Outcome const& o) {
+        auto const asked = std::optional(hint_(o));
+        return asked ? std::optional(clamp(*asked)) : std::nullopt;
+    }
+
+private:
+    template <class Rep, class Period>
+    std::chrono::nanoseconds clamp(std::chrono::duration<Rep, Period> asked) const {
+        using nanoseconds = std::chrono::nanoseconds;
+        if (!(asked > asked.zero())) {
+            return nanoseconds::zero();
+        }
+        using seconds = std::chrono::duration<double>; // of which any duration is within range
+        if (seconds(asked) >= seconds(at_most_)) {
+            return at_most_;
+        }
+        return std::chrono::ceil<nanoseconds>(asked);
+    }
+
+    F hint_;
+    std::chrono::nanoseconds at_most_;
+};
+
+/// The sleep that the server asked for replaces that of the backoff.
+///
+///     fanout::delay_hint([](fanout::settled<reply> const& o) { return retry_after(o); }, 2min)
+///
+/// @param f `f(settled<T> const&)` returns a `std::optional` of any `std::chrono::duration`, or such a duration. None:
+///   the backoff says how long. Called on the fan-out's executor, one call at a time. Where it throws, the input's
+///   last error stands.
+/// @param at_most A longer hint is cut to this (5 minutes by default), one below 0 is 0: a server's mistake must not
+///   park a job for a year. A sleep that would pass the deadline is not slept, as always.
+/// @throws std::invalid_argument where `at_most` is below 0.
+template <class F>
+constexpr delay_hint_t<std::decay_t<F>>
+delay_hint(F&& f, std::chrono::nanoseconds at_most = std::chrono::minutes(5)) {
+    detail::refuse_unsafe_closure<F>();
+    return delay_hint_t<std::decay_t<F>>(std::forward<F>(f), at_most);
+}
+
+/// What `on_retry(f)` makes.
+template <class F>
+class on_retry_t {
+public:
+    constexpr explicit on_retry_t(F f) : notice_(std::move(f)) {}
+    constexpr F take() { return std::move(notice_); }
+
+private:
+    F notice_;
+};
+
+/// Calls `f(retry_event const&, settled<T> const&)` each time a rejected input goes to sleep and will be run again, with
+/// what it was rejected with: for a log.
+///
+/// `f` is called on the fan-out's executor, one call at a time; it must not throw, block, or call back into the fan-out.
+template <class F>
+constexpr on_retry_t<std::decay_t<F>> on_retry(F&& f) {
+    detail::refuse_unsafe_closure<F>();
+    return on_retry_t<std::decay_t<F>>(std::forward<F>(f));
 }
 
 /// What `jitter_from(generator)` makes.

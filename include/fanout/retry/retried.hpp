@@ -18,13 +18,40 @@
 namespace fanout {
 namespace detail {
 
-template <class T>
-void note_failure(std::vector<failure>& to, std::size_t index, std::uint32_t attempts, settled<T> const& o) {
-    if (!o.has_value()) {
-        to.push_back({index, attempts, o.has_error() ? o.error() : make_error_code(errc::exception),
-                      o.has_exception() ? o.exception() : nullptr});
+/// Notes the inputs that have no value, in the order of their index.
+class failure_list {
+public:
+    explicit failure_list(std::vector<first_failure> const& firsts) noexcept
+        : first_(firsts.begin()), end_(firsts.end()) {}
+
+    template <class T>
+    void note(std::size_t index, std::uint32_t attempts, settled<T> const& o) {
+        if (o.has_value()) {
+            return;
+        }
+        auto const [error, exception] = error_of(o);
+        failure f{index, attempts, error, exception, error, exception};
+        if (first_ != end_ && first_->index == index) {
+            f.first_error = first_->error;
+            f.first_exception = first_->exception;
+            ++first_;
+        }
+        failures_.push_back(std::move(f));
     }
-}
+
+    std::vector<failure> take() && { return std::move(failures_); }
+
+    /// @throws rejected_error where there are any.
+    void none_of(std::size_t inputs) && {
+        if (!failures_.empty()) {
+            throw rejected_error(std::move(failures_), inputs);
+        }
+    }
+
+private:
+    std::vector<first_failure>::const_iterator first_, end_;
+    std::vector<failure> failures_;
+};
 
 template <class T>
 value_or_monostate<T> take_value(settled<T>& o) {
@@ -53,6 +80,12 @@ class retried {
 public:
     std::vector<settled<T>> outcomes;    ///< the last outcome of each input, in the order of the inputs
     std::vector<std::uint32_t> attempts; ///< how often each input was run; 0: never started
+
+    /// The first error of each input that has no value and was rejected more than once, in the order of the inputs.
+    std::vector<first_failure> first_failures;
+
+    /// Every input that has no value: its attempts, its last error and its first; in the order of the inputs.
+    std::vector<failure> failures() const { return list().take(); }
 
     /// Attempts that were not an input's first.
     std::size_t retries() const noexcept { return detail::count_retries(attempts); }
@@ -95,15 +128,14 @@ public:
     }
 
 private:
-    void require_values() const {
-        std::vector<failure> failures;
+    detail::failure_list list() const {
+        detail::failure_list failures(first_failures);
         for (std::size_t i = 0; i < outcomes.size(); ++i) {
-            detail::note_failure(failures, i, attempts[i], outcomes[i]);
+            failures.note(i, attempts[i], outcomes[i]);
         }
-        if (!failures.empty()) {
-            throw rejected_error(std::move(failures), outcomes.size());
-        }
+        return failures;
     }
+    void require_values() const { list().none_of(outcomes.size()); }
 };
 
 /// What `retry_rejected(f, g, …)` completes with.
@@ -113,6 +145,12 @@ public:
     std::tuple<settled<Ts>...> outcomes;                 ///< the last outcome of each
     std::array<std::uint32_t, sizeof...(Ts)> attempts{}; ///< how often each was run; 0: never started
 
+    /// The first error of each child that has no value and was rejected more than once, in their order.
+    std::vector<first_failure> first_failures;
+
+    /// Every child that has no value: its attempts, its last error and its first; in their order.
+    std::vector<failure> failures() const { return list().take(); }
+
     /// Attempts that were not a child's first.
     std::size_t retries() const noexcept { return detail::count_retries(attempts); }
 
@@ -120,17 +158,24 @@ public:
     ///
     /// @throws rejected_error where any has none: it lists every one of these.
     std::tuple<detail::value_or_monostate<Ts>...> values() && {
+        list().none_of(sizeof...(Ts));
         return std::apply(
-            [this](auto&... o) {
-                std::vector<failure> failures;
-                std::size_t i = 0;
-                ((detail::note_failure(failures, i, attempts[i], o), ++i), ...);
-                if (!failures.empty()) {
-                    throw rejected_error(std::move(failures), sizeof...(Ts));
-                }
+            [](auto&... o) {
                 return std::tuple<detail::value_or_monostate<Ts>...>(detail::take_value(o)...);
             },
             outcomes);
+    }
+
+private:
+    detail::failure_list list() const {
+        detail::failure_list failures(first_failures);
+        std::apply(
+            [&](auto const&... o) {
+                std::size_t i = 0;
+                ((failures.note(i, attempts[i], o), ++i), ...);
+            },
+            outcomes);
+        return failures;
     }
 };
 

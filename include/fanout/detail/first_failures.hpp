@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The first errors of inputs that were rejected more than once, while these may still be fulfilled.
+
+#include <fanout/error.hpp>
+#include <fanout/outcome.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace fanout::detail {
+
+/// Costs 4 bytes for each input, and 40 for each that is kept; nothing before the first is.
+class first_failures {
+public:
+    /// The input is rejected again: what it was rejected with before is its first error.
+    template <class T>
+    void keep(std::size_t index, settled<T> const& before) noexcept {
+        try {
+            auto [error, exception] = error_of(before);
+            if (index >= place_.size()) {
+                place_.resize((std::max)(index + 1, place_.size() * 2));
+            }
+            if (kept_.size() == kept_.capacity()) { // many at once would waste half of it by doubling
+                kept_.reserve(kept_.size() + kept_.size() / 4 + 4);
+            }
+            kept_.push_back({index, error, std::move(exception)});
+            place_[index] = static_cast<std::uint32_t>(kept_.size());
+        } catch (...) {
+            // No memory: its last error is what is known of it.
+        }
+    }
+
+    /// The input was fulfilled after all.
+    void forget(std::size_t index) noexcept {
+        if (index < place_.size() && place_[index] != 0) {
+            auto const at = std::exchange(place_[index], 0U) - 1;
+            if (at + 1 < kept_.size()) {
+                kept_[at] = std::move(kept_.back());
+                place_[kept_[at].index] = at + 1;
+            }
+            kept_.pop_back();
+        }
+    }
+
+    /// What is left, in the order of the inputs.
+    std::vector<first_failure> take() {
+        std::sort(kept_.begin(), kept_.end(), [](auto const& a, auto const& b) { return a.index < b.index; });
+        place_.clear();
+        return std::move(kept_);
+    }
+
+private:
+    std::vector<std::uint32_t> place_; ///< of an input among those kept, from 1; 0: it is not
+    std::vector<first_failure> kept_;
+};
+
+} // namespace fanout::detail

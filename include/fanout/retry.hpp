@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// retry: runs one operation, and again while it is rejected, a limited number of times.
+
+#include <fanout/detail/make_operation.hpp>
+#include <fanout/detail/retried_sink.hpp>
+#include <fanout/detail/with_retries.hpp>
+#include <fanout/retry/attempt.hpp>
+#include <fanout/retry/backoff.hpp>
+#include <fanout/retry/budget.hpp>
+#include <fanout/retry/policy.hpp>
+
+#include <functional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+namespace fanout {
+namespace detail {
+
+struct the_only {};
+
+/// Calls a factory that takes no input.
+template <class F>
+class without_input {
+public:
+    explicit without_input(F f) : factory_(std::move(f)) {}
+
+    template <class... More>
+        requires std::is_invocable_v<F&, More...>
+    decltype(auto) operator()(the_only const&, More&&... more) {
+        return std::invoke(factory_, std::forward<More>(more)...);
+    }
+
+private:
+    F factory_;
+};
+
+} // namespace detail
+
+/// Runs one operation, and again where it is rejected, after a sleep, a limited number of times.
+///
+///     auto reply = co_await fanout::retry([&] { return client.get(url); },
+///                                         fanout::retry_policy{.max_attempts = 5});
+///
+///     // the whole transaction is run again, on whichever connection is free
+///     co_await fanout::retry([&](connection& c) { return transfer(c, from, to); }, fanout::retry_if(deadlock), pool);
+///
+/// @param factory Makes the operation, anew for each attempt: `f()`, `f(resource&)` with a pool for a limit, and either
+///   with an `attempt const&` as its last parameter. Kept until the operation ends.
+/// @param arguments As for `retry_rejected`. A limit is acquired for each attempt and released while it sleeps; one that
+///   asks the input (`keyed`, a weight by input) makes no sense here and is refused.
+/// @returns A lazy operation that completes with the child's value (nothing for `void`); or, where the child returns an
+///   Outcome type, with a `settled<T>`.
+/// @par Errors
+///   What the last attempt threw, unchanged; a `system_error` for one that ended by an error code. The first error, and
+///   those between, are told to `on_retry`. `errc::timed_out` where the attempt's time limit or the deadline ended it,
+///   `errc::not_started` where it never ran.
+/// @par Per-operation cancellation
+///   Terminal cancels the running attempt; partial and total let it end, and start no other. One that sleeps ends with its
+///   last error.
+template <class Factory, class... As>
+[[nodiscard]] auto retry(Factory&& factory, As&&... arguments) {
+    detail::check_arguments<true, As...>();
+    detail::refuse_unsafe_closure<Factory>();
+    using limits = decltype(detail::limit_parts_in(
+        detail::pick<detail::limit_kind>(unlimited, std::forward<As>(arguments)...)));
+    static_assert(!decltype(limits::admission)::by_input &&
+                      std::is_same_v<std::remove_cv_t<decltype(limits::keys)>, detail::no_keys>,
+                  "fanout: retry has no input that a keyed limit or a weight could be asked of");
+    using wrapped = detail::without_input<std::decay_t<Factory>>;
+    return detail::make_range_operation<detail::single_sink, false>(
+        std::views::single(detail::the_only{}), wrapped(std::forward<Factory>(factory)),
+        detail::with_retries{}(std::forward<As>(arguments)...), std::forward<As>(arguments)...);
+}
+
+} // namespace fanout
