@@ -66,7 +66,8 @@ struct world {
         std::uint32_t starts = 0;
         bool running = false;
         bool asleep = false;
-        char outcome = '-'; // the last one
+        bool refused = false; // there was no budget for another attempt
+        char outcome = '-';   // the last one
     };
 
     setup const* how;
@@ -153,6 +154,8 @@ struct world {
 
     // ---- events
 
+    static constexpr int no_budget = 0; ///< in place of a delay: it may be run again, and is not
+
     void settle(std::size_t k, int delay) {
         auto& l = lanes[k];
         auto& c = seen[l.work.index];
@@ -168,8 +171,14 @@ struct world {
             case verdict::stop: stopped = true; break;
             case verdict::retry:
                 expect(!(stopped), __LINE__);
-                c.asleep = core.sleep(l.work, now + delay, std::size_t(l.work.index));
-                expect(c.asleep == (!how->with_deadline || now + delay < the_deadline), __LINE__);
+                c.refused = delay == no_budget;
+                c.asleep = !c.refused && core.may_sleep(now + delay);
+                expect(c.asleep ==
+                           (delay != no_budget && (!how->with_deadline || now + delay < the_deadline)),
+                       __LINE__);
+                if (c.asleep) {
+                    core.sleep(l.work, now + delay, std::size_t(l.work.index));
+                }
                 break;
             }
         }
@@ -195,6 +204,14 @@ struct world {
     }
 
     void stop() {
+        std::size_t sleeping = 0; // each of these can be told that it will not run, once
+        core.for_each_sleeping([&](std::size_t index) {
+            expect(seen[index].asleep, __LINE__);
+            sleeping |= std::size_t{1} << index;
+        });
+        for (std::size_t i = 0; i < seen.size(); ++i) {
+            expect(seen[i].asleep == ((sleeping >> i & 1) != 0), __LINE__);
+        }
         if (core.stop(stop_cause::caller)) {
             note_stop();
         }
@@ -217,7 +234,7 @@ struct world {
         k += '|';
         for (auto const& c : seen) {
             k += static_cast<char>('0' + c.starts);
-            k += c.asleep ? 'z' : c.running ? 'r' : '.';
+            k += c.asleep ? 'z' : c.running ? 'r' : c.refused ? 'n' : '.';
             k += c.outcome;
         }
         auto const due = core.next_due();
@@ -254,6 +271,7 @@ struct walk {
                 follow([k](world& n) { n.settle(k, 1); }, may_stop);
                 if (w.how->max_attempts > 1) {
                     follow([k](world& n) { n.settle(k, 2); }, may_stop);
+                    follow([k](world& n) { n.settle(k, world::no_budget); }, may_stop);
                 }
             } else {
                 follow([k](world& n) { n.end_lane(k); }, may_stop);
@@ -298,7 +316,8 @@ struct walk {
                 expect(c.outcome ==
                            (f == fate::fulfilled || (f == fate::rejected_once && c.starts > 1) ? 'f' : 'r'),
                        __LINE__);
-                if (!w.how->with_deadline) {
+                expect(!c.refused || (c.outcome == 'r' && c.starts < w.how->max_attempts), __LINE__);
+                if (!w.how->with_deadline && !c.refused) {
                     auto const expected = f == fate::fulfilled  ? 1
                                           : f == fate::rejected ? w.how->max_attempts
                                                                 : 2;
@@ -350,6 +369,24 @@ TEST_CASE(
     CHECK(orders > 1e6);
 }
 
+TEST_CASE("every order of events with three attempts, two delays, and a budget that refuses at any of them") {
+    double orders = 0;
+    std::size_t states = 0;
+    for (std::size_t n = 1; n <= 3; ++n) {
+        for (std::size_t limit = 1; limit <= n; ++limit) {
+            for_each_children(n, [&](std::vector<fate> const& children) {
+                setup const s{children, limit, false, 3};
+                walk w;
+                orders += w.from(world(s), true);
+                states += w.states;
+            });
+        }
+    }
+    std::cout << std::fixed << std::setprecision(0) << "fan_core: " << orders
+              << " orders of events with three attempts, through " << states << " states\n";
+    CHECK(orders > 1e6);
+}
+
 TEST_CASE("up to 2 children, each order walked on its own, without telling states apart") {
     double orders = 0;
     for (std::size_t n = 0; n <= 2; ++n) {
@@ -397,11 +434,11 @@ TEST_CASE("inputs that are due go before fresh ones, the earliest first") {
     REQUIRE(core.take() == grant::fresh);
     auto const a = core.pulled();
     REQUIRE(core.rejected(a, true) == verdict::retry);
-    REQUIRE(core.sleep(a, 20, 0));
+    core.sleep(a, 20, 0);
     REQUIRE(core.take() == grant::fresh);
     auto const b = core.pulled();
     REQUIRE(core.rejected(b, true) == verdict::retry);
-    REQUIRE(core.sleep(b, 10, 0));
+    core.sleep(b, 10, 0);
     CHECK(core.next_due() == 10);
     CHECK(core.timer_due(30));
     CHECK_FALSE(core.next_due()); // both wait for a permit: no timer is needed

@@ -259,7 +259,8 @@ struct world {
             case verdict::final: break;
             case verdict::stop: note_stop(); break;
             case verdict::retry:
-                again = c.asleep = core.sleep(l.work, now + 1, std::size_t(l.work.index));
+                core.sleep(l.work, now + 1, std::size_t(l.work.index));
+                again = c.asleep = true;
                 break;
             }
         }
