@@ -4,6 +4,8 @@
 // What the unit tests share: a clock that stands still, children that are completed by hand, and a fan-out that
 // runs in a coroutine. Nothing here waits.
 
+#include <fanout/testing/virtual_clock.hpp>
+
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -19,7 +21,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/wait_traits.hpp>
 #include <boost/system/system_error.hpp>
 
 #include <chrono>
@@ -33,43 +34,13 @@
 #include <variant>
 
 namespace test {
-struct manual_clock;
-}
-
-/// A context asks the clock at each turn, however long a wait is left by it.
-template <>
-struct boost::asio::wait_traits<test::manual_clock> {
-    template <class Wait>
-    static std::chrono::nanoseconds to_wait_duration(Wait const&) noexcept {
-        return std::chrono::nanoseconds::zero();
-    }
-};
-
-namespace test {
 
 namespace asio = boost::asio;
 using boost::system::error_code;
 using namespace std::chrono_literals;
 
 /// A clock that moves only when a test moves it.
-struct manual_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<manual_clock>;
-    static constexpr bool is_steady = true;
-
-    static time_point now() noexcept { return current; }
-
-    /// Moves the time and lets the context do what is due.
-    static void advance(duration d, asio::io_context& context) {
-        current += d;
-        context.restart();
-        context.poll();
-    }
-
-    static inline time_point current{};
-};
+using manual_clock = fanout::testing::virtual_clock;
 
 /// A child that a test ends by hand; remembers what it was asked.
 class gate {
