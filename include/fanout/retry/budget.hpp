@@ -81,9 +81,9 @@ concept retry_budget = detail::started_is_safe<B> && detail::widen_is_safe<B> &&
 /// @par Complexity
 ///   A mutex for some instructions; no allocation.
 /// @par See also
-///   "Retry behavior" in the AWS SDKs and Tools reference guide. The defaults are its of 2026, which SDKs have under
-///   `AWS_NEW_RETRIES_2026=true` until they are the default there. Before, most took 5 for a retry, and some 10
-///   after a timeout or another transient error.
+///   "Retry behavior" in the AWS SDKs and Tools reference guide. The defaults are those of 2026, which the SDKs
+///   have under `AWS_NEW_RETRIES_2026=true` until they are the default there. Before, most took 5 for a retry,
+///   and some 10 after a timeout or another transient error.
 class token_budget {
 public:
     struct options {
@@ -194,8 +194,8 @@ private:
 /// @par Complexity
 ///   A mutex for some instructions and a look at the clock; no allocation.
 /// @par See also
-///   `com.twitter.finagle.service.RetryBudget`. Its windows start with the first call after the last one has ended;
-///   these are counted from the construction.
+///   `com.twitter.finagle.service.RetryBudget`. Its windows start with the first call after the last one has
+///   ended; these are counted from the construction.
 template <class Clock>
 class basic_ratio_budget {
 public:
