@@ -381,12 +381,15 @@ TEST_CASE("ratio_budget: a clock that is set back stands still") {
     ratio_budget b({.ratio = 1, .min_per_second = 0});
     still_clock::set(15s);
     start(b, 3);
-    still_clock::set(-1000s);
-    CHECK(b.balance() == 3);
-    start(b, 1);
+    still_clock::set(12s);
+    start(b, 2);
+    still_clock::set(-1003s);
+    CHECK(b.balance() == 5);
     CHECK(b.try_withdraw(false) == 1U);
+    still_clock::set(22s); // so all of it counts as of second 15
+    CHECK(b.balance() == 4);
     still_clock::set(24999ms);
-    CHECK(b.balance() == 3);
+    CHECK(b.balance() == 4);
     still_clock::set(25s);
     CHECK(b.balance() == 0);
 }
@@ -441,6 +444,11 @@ TEST_CASE("ratio_budget: giving back makes no more than there would be without")
     still_clock::set(12s);
     CHECK(b.try_withdraw(false));
     b.give_back(std::numeric_limits<std::uint32_t>::max());
+    CHECK(b.balance() == 5);
+    CHECK(b.try_withdraw(false));
+    still_clock::set(23s); // that one is forgotten, and not what is given back
+    CHECK(b.try_withdraw(false));
+    b.give_back(1);
     CHECK(b.balance() == 5);
 }
 
