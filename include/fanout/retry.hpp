@@ -64,10 +64,9 @@ template <class Factory, class... As>
 [[nodiscard]] auto retry(Factory&& factory, As&&... arguments) {
     detail::check_arguments<true, As...>();
     detail::refuse_unsafe_closure<Factory>();
-    using limits = decltype(detail::limit_parts_in(
-        detail::pick<detail::limit_kind>(unlimited, std::forward<As>(arguments)...)));
-    static_assert(!decltype(limits::admission)::by_input &&
-                      std::is_same_v<std::remove_cv_t<decltype(limits::keys)>, detail::no_keys>,
+    using settings = decltype(detail::make_settings(std::forward<As>(arguments)...));
+    static_assert(!settings::admission_type::by_input &&
+                      std::is_same_v<typename settings::keys_type, detail::no_keys>,
                   "fanout: retry has no input that a keyed limit or a weight could be asked of");
     using wrapped = detail::without_input<std::decay_t<Factory>>;
     return detail::make_range_operation<detail::single_sink, false>(
