@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 // A MySQL or MariaDB session: thin over Boost.MySQL's tcp_ssl_connection, the one class that Boost 1.83 and later
-// share (any_connection came with 1.85). Statements are prepared, and data goes in as parameters, never as text.
+// share (any_connection came with 1.85). Data goes in as parameters of prepared statements, never as text.
 
 #include "timeout.hpp"
 #include "url.hpp"
@@ -23,6 +23,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,16 +52,24 @@ public:
         co_await with_timeout(std::move(attempt), limit, where_);
     }
 
-    // Runs one statement with its parameters and returns its results, whole.
+    // Runs one statement with its parameters and returns its results, whole. With parameters it is prepared, once per
+    // session; without, it is sent as it stands, since MySQL (unlike MariaDB) does not prepare all of them, as BEGIN.
     template <class... Params>
     asio::awaitable<mysql::results> execute(std::string sql, Params... params) {
-        auto const statement = co_await prepare(sql);
-        auto const bound = statement.bind(std::move(params)...);
         mysql::results out;
         mysql::diagnostics said;
         boost::system::error_code error;
-        co_await connection_->async_execute(bound, out, said,
-                                            asio::redirect_error(asio::use_awaitable, error));
+        if constexpr (sizeof...(Params) == 0) {
+            co_await connection_->async_execute(sql, out, said,
+                                                asio::redirect_error(asio::use_awaitable, error));
+        } else {
+            auto& statement = prepared_[sql];
+            if (!statement.valid())
+                statement = co_await prepare(sql);
+            auto const bound = statement.bind(std::move(params)...);
+            co_await connection_->async_execute(bound, out, said,
+                                                asio::redirect_error(asio::use_awaitable, error));
+        }
         check(error, said, where_);
         co_return out;
     }
@@ -104,6 +113,7 @@ private:
 
     asio::awaitable<void> open() {
         auto const executor = co_await asio::this_coro::executor;
+        prepared_.clear(); // they end with their connection
         boost::system::error_code error;
         asio::ip::tcp::resolver resolver(executor);
         auto const found = co_await resolver.async_resolve(url_.host, std::to_string(url_.port),
@@ -168,6 +178,7 @@ private:
     std::string where_; // for messages
     asio::ssl::context tls_{asio::ssl::context::tls_client};
     std::unique_ptr<connection> connection_;
+    std::map<std::string, mysql::statement> prepared_; // the server keeps them as long as the connection
 };
 
 } // namespace adapters
