@@ -116,10 +116,9 @@ inline bool look_at_timers(boost::asio::io_context& context) {
 /// the context is stopped.
 inline virtual_clock::time_point run_what_is_due(boost::asio::io_context& context) {
     for (;;) {
-        until_earliest_timer.reset(); // it may be of a timer that is gone, or of another context
-        if (context.poll() != 0) {
-            continue; // what was seen before the handlers ran may be out of date
-        }
+        do { // what was seen before a handler ran may be out of date: of a timer that is gone, or of another context
+            until_earliest_timer.reset();
+        } while (context.poll_one() != 0);
         if (context.stopped()) {
             return (virtual_clock::time_point::max)();
         }
