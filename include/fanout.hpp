@@ -25,7 +25,10 @@
 #include <fanout/observe/stats.hpp>
 #include <fanout/options.hpp>
 #include <fanout/outcome.hpp>
+#include <fanout/retry.hpp>
+#include <fanout/retry/attempt.hpp>
 #include <fanout/retry/backoff.hpp>
+#include <fanout/retry/budget.hpp>
 #include <fanout/retry/policy.hpp>
 #include <fanout/retry/retried.hpp>
 #include <fanout/retry_rejected.hpp>

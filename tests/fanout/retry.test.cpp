@@ -21,7 +21,8 @@ using namespace std::chrono_literals;
 namespace {
 
 using times = fanout::basic_options<manual_clock>;
-constexpr fanout::retry_policy<fanout::constant> three_attempts{.max_attempts = 3, .backoff = {.interval = 1s}};
+constexpr fanout::retry_policy<fanout::constant> three_attempts{.max_attempts = 3,
+                                                                .backoff = {.interval = 1s}};
 
 /// Fails so many times, each time with another message.
 struct flaky {
@@ -62,8 +63,8 @@ TEST_CASE("retry throws what the last attempt threw, unchanged; on_retry was tol
         try {
             o.value();
         } catch (std::exception const& x) {
-            log.push_back(std::to_string(e.attempt) + " " + x.what() + " " +
-                          std::to_string(e.delay / 1ms) + " ms");
+            log.push_back(std::to_string(e.attempt) + " " + x.what() + " " + std::to_string(e.delay / 1ms) +
+                          " ms");
         }
     };
     auto r = launch(ctx, fanout::retry(std::ref(f), three_attempts, times{}, fanout::on_retry(note)));

@@ -5,12 +5,13 @@
 // the end.
 
 #include <fanout/concepts.hpp>
-#include <fanout/detail/asking.hpp>
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/fan_core.hpp>
 #include <fanout/detail/job.hpp>
 #include <fanout/detail/lane.hpp>
+#include <fanout/detail/retrying.hpp>
 #include <fanout/detail/sink.hpp>
+#include <fanout/detail/unwrap.hpp>
 #include <fanout/observe/observer.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
@@ -27,10 +28,10 @@
 
 namespace fanout::detail {
 
-/// The base of `FanOut` above its asking. What is `note_…` or `tell_…` is called with the mutex held, by a `guard`.
+/// The base of `FanOut` above its retries. What is `note_…` or `tell_…` is called with the mutex held, by a `guard`.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
-class bookkeeping : public asking<FanOut, Job, Executor, Allocator, Threaded> {
-    using base = asking<FanOut, Job, Executor, Allocator, Threaded>;
+class bookkeeping : public retrying<FanOut, Job, Executor, Allocator, Threaded> {
+    using base = retrying<FanOut, Job, Executor, Allocator, Threaded>;
 
 public:
     using typename base::clock;
@@ -132,7 +133,7 @@ protected:
             l.started = clock::now();
         }
         if (job_.attempt_timeout()) {
-            l.timeout = later_by(l.started, *job_.attempt_timeout());
+            l.timeout = this->later_by(l.started, *job_.attempt_timeout());
             lanes_.time(l);
             arm();
         }
@@ -174,12 +175,6 @@ protected:
         }
     }
 
-    /// A time point that is later by `d`, or the last there is.
-    static time_point later_by(time_point t, auto d) noexcept {
-        auto const step = std::chrono::ceil<typename clock::duration>(d);
-        return step > (time_point::max)() - t ? (time_point::max)() : t + step;
-    }
-
     /// Whether a child's error says no more than that it was cancelled. A fan-out that is a child says so by its own
     /// code for a cancelled caller, which is us.
     static bool says_cancelled(error_code const& code) noexcept {
@@ -212,7 +207,7 @@ protected:
         auto const load = load_of(l, code, exception);
         this->give_back(l, load, what);
         std::optional<std::chrono::nanoseconds> delay;
-        switch (core_.rejected(l.work, may_retry(l))) {
+        switch (core_.rejected(l.work, this->may_retry(l))) {
         case verdict::final: break;
         case verdict::stop:
             if (!std::exchange(rejected_, true)) {
@@ -222,7 +217,7 @@ protected:
             stop(stop_cause::rejection, cancel_cause::sibling);
             break;
         case verdict::retry:
-            delay = sleep(l, load == feedback::overloaded && what != state::timed_out);
+            delay = this->sleep(l, load == feedback::overloaded && what != state::timed_out);
             break;
         }
         if (!delay) { // one that sleeps keeps its place
@@ -230,60 +225,7 @@ protected:
         }
         tell_settled(l, what, code, delay.has_value());
         if (delay) {
-            tell_retry(l, *delay);
-        }
-    }
-
-    /// Whether the lane's rejection is of a kind that may be run again.
-    bool may_retry([[maybe_unused]] lane_type const& l) noexcept {
-        auto may = false;
-        if constexpr (Job::retries) {
-            if (l.cause != cancel_cause::sibling && l.cause != cancel_cause::caller) {
-                job_.with_outcome(l.work.index, [&](auto const& o) { may = job_.retry().may_retry(o); });
-            }
-        }
-        return may;
-    }
-
-    /// Puts the lane's input to sleep, and says for how long; not, where that would pass the deadline or the
-    /// budget does not allow it.
-    std::optional<std::chrono::nanoseconds> sleep([[maybe_unused]] lane_type& l,
-                                                  [[maybe_unused]] bool throttled) noexcept {
-        if constexpr (Job::retries) {
-            auto paid = false;
-            try {
-                std::chrono::nanoseconds delay{};
-                job_.with_outcome(l.work.index, [&](auto const& o) {
-                    delay = job_.retry().delay(l.work.attempt, l.item.memory, o);
-                });
-                auto const due = later_by(clock::now(), delay);
-                paid = core_.may_sleep(due) && job_.retry().withdraw(l.item.memory, throttled);
-                if (paid) {
-                    core_.sleep(l.work, due, {std::move(l.item), l.place});
-                    arm();
-                    return delay;
-                }
-            } catch (
-                ...) { // no memory to remember the input, or a backoff that throws: its last error stands
-                if (paid) {
-                    job_.retry().give_back(l.item.memory);
-                }
-            }
-        }
-        return std::nullopt;
-    }
-
-    void tell_retry([[maybe_unused]] lane_type const& l, [[maybe_unused]] std::chrono::nanoseconds delay) {
-        if constexpr (Job::retries) {
-            auto const e = [&] {
-                return retry_event{l.work.index, l.work.attempt, delay, clock::now() - start_};
-            };
-            if constexpr (has_on_retry<typename Job::observer_type>) {
-                job_.observer().on_retry(e());
-            }
-            if constexpr (Job::retry_type::notifies) {
-                job_.with_outcome(l.work.index, [&](auto const& o) { job_.retry().notify(e(), o); });
-            }
+            this->tell_retry(l, *delay);
         }
     }
 

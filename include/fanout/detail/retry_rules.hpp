@@ -4,6 +4,7 @@
 // Which rejections are run again, after which sleep, and whether the budget allows it: the policy and the
 // arguments beside it, as one.
 
+#include <fanout/detail/require.hpp>
 #include <fanout/observe/observer.hpp>
 #include <fanout/retry/backoff.hpp>
 #include <fanout/retry/budget.hpp>
@@ -12,7 +13,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -120,10 +120,8 @@ public:
           notice_(std::move(notice)),
           generator_(std::move(generator)),
           budget_(budget) {
-        if (policy.max_attempts == 0) {
-            throw std::invalid_argument(
-                "fanout::retry_policy: max_attempts counts the first attempt, so it is at least 1");
-        }
+        require(policy.max_attempts > 0, "retry_policy",
+                "max_attempts counts the first attempt, so it is at least 1");
         if constexpr (requires { policy.backoff.check(); }) {
             policy.backoff.check();
         }

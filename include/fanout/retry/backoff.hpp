@@ -3,7 +3,7 @@
 
 // How long a rejected input sleeps before it is run again.
 
-#include <fanout/limit/algorithm/checks.hpp>
+#include <fanout/detail/require.hpp>
 
 #include <algorithm>
 #include <chrono>

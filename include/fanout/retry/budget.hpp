@@ -3,7 +3,7 @@
 
 // What bounds the retries of one or several calls together, so that a dead backend gets no storm of them.
 
-#include <fanout/limit/algorithm/checks.hpp>
+#include <fanout/detail/require.hpp>
 
 #include <algorithm>
 #include <array>

@@ -26,7 +26,8 @@ namespace {
 
 using times = fanout::basic_options<manual_clock>;
 using attempt = fanout::basic_attempt<manual_clock>;
-constexpr fanout::retry_policy<fanout::constant> three_attempts{.max_attempts = 3, .backoff = {.interval = 1s}};
+constexpr fanout::retry_policy<fanout::constant> three_attempts{.max_attempts = 3,
+                                                                .backoff = {.interval = 1s}};
 
 } // namespace
 

@@ -55,22 +55,21 @@ struct sleeps {
                                   x.what());
             }
         };
-        return launch(ctx, fanout::retry_rejected(
-                               std::views::iota(7, 8), fanout::named(std::move(child)), attempts_of(4), t,
-                               fanout::delay_hint(fanout::named(std::move(hint)), at_most),
-                               fanout::on_retry(fanout::named(std::move(note)))));
+        return launch(ctx, fanout::retry_rejected(std::views::iota(7, 8), fanout::named(std::move(child)),
+                                                  attempts_of(4), t,
+                                                  fanout::delay_hint(fanout::named(std::move(hint)), at_most),
+                                                  fanout::on_retry(fanout::named(std::move(note)))));
     }
 };
 
 } // namespace
 
-TEST_CASE("a hint replaces the computed delay; without one the backoff counts; on_retry is told what was slept") {
+TEST_CASE(
+    "a hint replaces the computed delay; without one the backoff counts; on_retry is told what was slept") {
     sleeps s;
     auto const begun = manual_clock::now();
     int asked = 0;
-    auto r = s.call([&asked](outcome const&) {
-        return ++asked == 2 ? std::optional(90s) : std::nullopt;
-    });
+    auto r = s.call([&asked](outcome const&) { return ++asked == 2 ? std::optional(90s) : std::nullopt; });
     fanout::testing::run(s.ctx);
     REQUIRE(r->done);
     CHECK(r->value->values() == std::vector<int>{7});
@@ -112,7 +111,8 @@ TEST_CASE("a hint may be a duration of any kind; what is no number is no sleep")
           std::nullopt);
 }
 
-TEST_CASE("a hint that would pass the deadline ends the input at once with its last error; so does one that throws") {
+TEST_CASE("a hint that would pass the deadline ends the input at once with its last error; so does one that "
+          "throws") {
     sleeps s;
     auto const begun = manual_clock::now();
     auto r = s.call([](outcome const&) { return std::optional(60s); },
@@ -134,9 +134,10 @@ TEST_CASE("a hint that would pass the deadline ends the input at once with its l
 TEST_CASE("backoffs that make no sense are refused when the call is made") {
     auto child = [](int) { return turn(); };
     auto const refused = [&](auto backoff) {
-        CHECK_THROWS_AS((void)fanout::retry_rejected(std::views::iota(0, 1), child,
-                                                     fanout::retry_policy{.max_attempts = 2, .backoff = backoff}),
-                        std::invalid_argument);
+        CHECK_THROWS_AS(
+            (void)fanout::retry_rejected(std::views::iota(0, 1), child,
+                                         fanout::retry_policy{.max_attempts = 2, .backoff = backoff}),
+            std::invalid_argument);
     };
     refused(fanout::exponential{.base = -1ms});
     refused(fanout::constant{.interval = -1ns});
@@ -154,11 +155,12 @@ TEST_CASE("a seeded generator makes the sleeps the same each time, also of a bac
             co_await turn();
             throw std::runtime_error("no");
         };
-        auto r = launch(ctx, fanout::retry_rejected(
-                                 std::views::iota(0, 20), child,
-                                 fanout::retry_policy{.max_attempts = 5,
-                                                      .backoff = fanout::decorrelated{.base = 10ms, .cap = 5s}},
-                                 times{}, fanout::jitter_from(seeded), fanout::on_retry(note)));
+        auto r =
+            launch(ctx, fanout::retry_rejected(
+                            std::views::iota(0, 20), child,
+                            fanout::retry_policy{.max_attempts = 5,
+                                                 .backoff = fanout::decorrelated{.base = 10ms, .cap = 5s}},
+                            times{}, fanout::jitter_from(seeded), fanout::on_retry(note)));
         fanout::testing::run(ctx);
         REQUIRE(r->done);
     }

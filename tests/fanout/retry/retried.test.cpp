@@ -19,11 +19,10 @@ using namespace std::chrono_literals;
 namespace {
 
 using times = fanout::basic_options<manual_clock>;
-constexpr fanout::retry_policy<fanout::constant> three_attempts{.max_attempts = 3, .backoff = {.interval = 1s}};
+constexpr fanout::retry_policy<fanout::constant> three_attempts{.max_attempts = 3,
+                                                                .backoff = {.interval = 1s}};
 
-std::string text_of(std::exception_ptr const& e) {
-    return fanout::detail::what_of(fanout::error_code(), e);
-}
+std::string text_of(std::exception_ptr const& e) { return fanout::detail::what_of(fanout::error_code(), e); }
 
 } // namespace
 
@@ -79,7 +78,8 @@ TEST_CASE("failures: exactly those that failed, after how many attempts, with th
         FAIL("values() must throw");
     } catch (fanout::rejected_error const& e) {
         std::string const what = e.what();
-        CHECK(what.find("4 of 6 inputs failed: #1 (3 attempts): number 3 (first: number 1); #3 (1 attempt): ") ==
+        CHECK(what.find(
+                  "4 of 6 inputs failed: #1 (3 attempts): number 3 (first: number 1); #3 (1 attempt): ") ==
               0);
         auto const four = what.find("; #4 (3 attempts): ");
         REQUIRE(four != std::string::npos);
@@ -114,7 +114,8 @@ TEST_CASE("children of different types have their first errors, too") {
 TEST_CASE("the message stays readable at 10,000 failures with first errors") {
     std::vector<fanout::failure> failures;
     for (std::size_t i = 0; i < 10000; ++i) {
-        failures.push_back({i, 4, asio::error::connection_refused, nullptr, fanout::errc::timed_out, nullptr});
+        failures.push_back(
+            {i, 4, asio::error::connection_refused, nullptr, fanout::errc::timed_out, nullptr});
     }
     fanout::rejected_error const e(std::move(failures), 20000);
     std::string const what = e.what();

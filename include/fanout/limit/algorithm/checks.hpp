@@ -3,18 +3,12 @@
 
 // What the algorithms of this folder share in checking their options.
 
+#include <fanout/detail/require.hpp>
+
 #include <algorithm>
 #include <cstddef>
-#include <stdexcept>
-#include <string>
 
 namespace fanout::detail {
-
-inline void require(bool holds, char const* algorithm, char const* rule) {
-    if (!holds) {
-        throw std::invalid_argument(std::string("fanout::") + algorithm + ": " + rule);
-    }
-}
 
 // Checks the bounds, and tells where to start.
 template <class Options>
