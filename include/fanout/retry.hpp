@@ -64,6 +64,10 @@ template <class Factory, class... As>
 [[nodiscard]] auto retry(Factory&& factory, As&&... arguments) {
     detail::check_arguments<true, As...>();
     detail::refuse_unsafe_closure<Factory>();
+    static_assert(
+        !child<std::remove_cvref_t<Factory>>,
+        "fanout: retry takes a callable that makes the operation: one that was awaited is spent, so only "
+        "a factory can make another attempt");
     using settings = decltype(detail::make_settings(std::forward<As>(arguments)...));
     static_assert(!settings::admission_type::by_input &&
                       std::is_same_v<typename settings::keys_type, detail::no_keys>,

@@ -28,6 +28,7 @@ struct limits {
     fanout::semaphore memory{4};
     fanout::pool<std::string> names{2, make_name};
     fanout::pool<std::string> other_names{2, make_name};
+    fanout::token_budget budget;
 };
 
 asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared, limits& l) {
@@ -41,6 +42,8 @@ asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared
     co_await fanout::when_all(inputs, child, l.memory);
     co_await fanout::when_all(child(1), child(2), fanout::all_of(l.memory, fanout::limit(2)));
     co_await fanout::when_all(inputs, with_name, fanout::all_of(l.memory, l.names, fanout::keyed(1, key)));
+    co_await fanout::retry_rejected(inputs, child, l.budget, fanout::limit(2));
+    co_await fanout::retry([] { return child(1); }, l.budget);
 #elif CASE == 1 // GCC 12 would destroy `shared` twice
     co_await fanout::when_all(inputs, [shared](int i) { return child(i); });
 #elif CASE == 2
@@ -91,6 +94,18 @@ asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared
     co_await fanout::when_all(inputs, child, fanout::all_of(fanout::keyed(1, key), fanout::keyed(2, key)));
 #elif CASE == 24
     co_await fanout::when_all(inputs, child, fanout::all_of(l.memory, fanout::options{}));
+#elif CASE == 25
+    co_await fanout::retry_rejected(inputs, child, fanout::token_budget());
+#elif CASE == 26
+    co_await fanout::retry_rejected(inputs, child, l.budget, l.budget);
+#elif CASE == 27
+    co_await fanout::retry(child(1));
+#elif CASE == 28
+    co_await fanout::retry([] { return child(1); }, fanout::keyed(1, key));
+#elif CASE == 29
+    co_await fanout::retry([] { return sealed(1); });
+#elif CASE == 30
+    co_await fanout::when_all(inputs, child, l.budget);
 #endif
     co_return;
 }

@@ -132,6 +132,9 @@ consteval void check_arguments() {
     static_assert(count_of<on_retry_kind, As...> <= 1, "fanout: more than one on_retry");
     static_assert(count_of<budget_kind, As...> <= 1, "fanout: more than one retry budget");
     static_assert(
+        (... && (!std::is_const_v<std::remove_reference_t<As>> || !retry_budget<std::remove_cvref_t<As>>)),
+        "fanout: a retry budget is withdrawn from, so it cannot be const");
+    static_assert(
         (... && (std::is_lvalue_reference_v<As> || !retry_budget<std::remove_cvref_t<As>>)),
         "fanout: a retry budget given as a temporary would be gone before the call ends: give it a name");
 }
