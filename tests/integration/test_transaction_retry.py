@@ -16,7 +16,8 @@ from transaction_retry import mysql_url, start
 
 # No run of these tests comes near this; one that reaches it hangs.
 HANG = 120
-LAST_LINE = re.compile(r"transaction_retry: (\d+) of 3 transfers committed; errors 1213: (\d+), 1205: (\d+); retries: (\d+)")
+LAST_LINE = re.compile(
+    r"transaction_retry: (\d+) of 3 transfers committed; errors 1213: (\d+), 1205: (\d+); retries: (\d+)")
 BALANCES = re.compile(r"  after: account 1: (-?\d+), account 2: (-?\d+)")
 
 
@@ -100,14 +101,13 @@ def setUpModule():
 class TransactionRetry(unittest.TestCase):
     """Runs of the program on one MariaDB, which no run leaves anything in."""
 
-    def query(self, sql, **login):
-        connection = pymysql.connect(unix_socket=f"{self.mariadb.folder}/socket", **login) if login else self.mariadb.connect()
-        with connection, connection.cursor() as cursor:
+    def query(self, sql, connection=None):
+        with connection or self.mariadb.connect() as mysql, mysql.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()
 
     def as_root(self, sql):
-        return self.query(sql, user="root")
+        return self.query(sql, pymysql.connect(unix_socket=f"{self.mariadb.folder}/socket", user="root"))
 
     def start(self, url=None, environment=None):
         return start("--mysql", url or mysql_url(self.mariadb.port), environment=environment, stdout=subprocess.PIPE,
