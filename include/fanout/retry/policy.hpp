@@ -22,7 +22,7 @@ namespace fanout {
 /// aggregates twice there).
 ///
 ///     fanout::retry_policy{.max_attempts = 4, .backoff = fanout::exponential{.base = 10ms}}
-template <class Backoff = exponential>
+template <fanout::backoff Backoff = exponential>
 struct retry_policy {
     std::uint32_t max_attempts = 4; ///< the first attempt included; at least 1, and 1 retries nothing
     Backoff backoff = Backoff{};    ///< the sleep before a retry; exponential with full jitter by default
