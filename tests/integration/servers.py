@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: BSL-1.0
-"""The real servers of the integration tests: MariaDB, DynamoDB Local, and nginx in front of it.
+"""The real servers of the integration tests: MariaDB, PostgreSQL, Redis, DynamoDB Local, and nginx in front of the last.
 
-Each runs on a free port, out of a temporary folder; MariaDB and nginx on the loopback interface only, which DynamoDB
-Local has no option for. `start()` returns when the server answers; `stop()` ends the process that was started here, and
-no other. A server also ends with this Python process, however that ends: the kernel is asked for it
-(PR_SET_PDEATHSIG), so nothing outlives a test that was killed.
+Each runs on a free port, out of a temporary folder, on the loopback interface only (which DynamoDB Local has no option
+for); `url` is its address with user and password, `environment()` what a program finds it by. `start()`
+returns when the server answers; `stop()` ends the process that was started here, and no other. A server also ends with
+this Python process, however that ends: the kernel is asked for it (PR_SET_PDEATHSIG), so nothing outlives a test that
+was killed.
 """
 
 import asyncio
 import atexit
+import contextlib
 import ctypes
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -23,10 +26,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 import botocore.config
+import psycopg2
 import pymysql
+import redis
 
 START_TIMEOUT = 60
 PR_SET_PDEATHSIG = 1
@@ -54,10 +60,26 @@ def find_program(name, *places):
     raise RuntimeError(f"{name} is not installed; scripts/setup.sh test installs it")
 
 
+def cache():
+    """Where scripts/setup.sh unpacks what is not installed, as scripts/paths.sh says."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "fanout"
+
+
+def children_of(pid):
+    """The processes that a process started, as file descriptors: these never name another process later on."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # gone by now
+            for child in thread.read_text().split():
+                found.append(os.pidfd_open(int(child)))
+    return found
+
+
 class Server:
     """A process with a port and a folder. A subclass says how it is prepared, started and asked whether it is up."""
 
     name = "server"
+    polite_end = signal.SIGTERM
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix=f"fanout-{self.name}-"))
@@ -77,10 +99,25 @@ class Server:
         """True when the server answers; OSError and the like mean not yet."""
         raise NotImplementedError
 
-    def run(self, command, **options):
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, cwd=self.folder, preexec_fn=end_with_parent, **self.user, **options
-        )
+    def environment(self):
+        """What a program needs to find in its environment to use this server."""
+        return {}
+
+    def run(self, command, stdin=subprocess.DEVNULL, **options):
+        # In a session of its own: Ctrl-C is for whom uses the server; that ends it when he is done.
+        return subprocess.Popen(command, stdin=stdin, cwd=self.folder, preexec_fn=end_with_parent,
+                                start_new_session=True, **self.user, **options)
+
+    def as_nobody(self):
+        """For servers that refuse to run as root, and should.
+
+        (A change of user forgets that the kernel was asked to end the server with us, so it must come first; so it is
+        not made by the server's own option.)
+        """
+        if os.getuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
 
     def start(self):
         try:
@@ -108,7 +145,7 @@ class Server:
             try:
                 if self.ready():
                     return True
-            except (OSError, urllib.error.URLError, pymysql.Error):
+            except (OSError, urllib.error.URLError, pymysql.Error, psycopg2.Error, redis.RedisError):
                 pass
             time.sleep(0.05)
         self.kill()
@@ -117,13 +154,20 @@ class Server:
     def kill(self):
         """As a crash would: no goodbye. The folder stays, so `start()` can bring it back on the same port."""
         if self.process:
+            # Its children would not be ours to wait for any more, and until they are gone it cannot come back.
+            children = children_of(self.process.pid) if self.process.poll() is None else []
             self.process.kill()
             self.process.wait()
             self.process = None
+            for child in children:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(child, signal.SIGKILL)
+                select.select([child], [], [], 10)
+                os.close(child)
 
     def stop(self):
         if self.process:
-            self.process.terminate()
+            self.process.send_signal(self.polite_end)
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
@@ -148,12 +192,7 @@ class MariaDB(Server):
 
     def __init__(self):
         super().__init__()
-        # MariaDB refuses to run as root, and should. (Which user it is set to then must happen before the kernel is
-        # asked to end it with us, as a change of user forgets that; so not by its own --user.)
-        if os.getuid() == 0:
-            nobody = pwd.getpwnam("nobody")
-            self.user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+        self.as_nobody()
 
     def prepare(self):
         install = [find_program("mariadb-install-db"), "--no-defaults", f"--datadir={self.folder}/data",
@@ -175,6 +214,13 @@ class MariaDB(Server):
                 "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=32M",
                 "--innodb-flush-log-at-trx-commit=0"]
 
+    @property
+    def url(self):
+        return f"mysql://{self.user_name}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{self.database}"
+
+    def environment(self):
+        return {"FANOUT_MYSQL_URL": self.url}
+
     def ready(self):
         self.connect().close()
         return True
@@ -182,6 +228,112 @@ class MariaDB(Server):
     def connect(self):
         return pymysql.connect(host="127.0.0.1", port=self.port, user=self.user_name, password=self.password.encode(),
                                database=self.database, charset="utf8mb4", autocommit=True)
+
+
+class PostgreSQL(Server):
+    """One database, owned by a user who is asked for a password (SCRAM); the superuser `postgres` has a socket only."""
+
+    name = "postgresql"
+    user_name = MariaDB.user_name
+    password = MariaDB.password
+    database = MariaDB.database
+    polite_end = signal.SIGINT  # SIGTERM waits for the clients
+
+    def __init__(self):
+        super().__init__()
+        self.as_nobody()
+
+    def programs(self):
+        """The folder of initdb and postgres: the newest, and a copy of it where the user that they run as may not go."""
+        installed, unpacked = (sorted((root / "usr/lib/postgresql").glob("*/bin"), reverse=True,
+                                      key=lambda place: float(place.parent.name))
+                               for root in (Path("/"), cache() / "postgresql"))
+        given = os.environ.get("FANOUT_POSTGRES_BIN")
+        initdb = f"{given}/initdb" if given else find_program("initdb", *(p / "initdb" for p in installed + unpacked))
+        place = Path(initdb).parent
+        if not self.user or all(folder.stat().st_mode & 0o001 for folder in place.parents):
+            return place
+        # As Debian's packages have it: usr/lib/postgresql/15/bin, and its data in usr/share beside.
+        copy = self.folder / "programs"
+        shutil.copytree(place.parents[3], copy / "usr", symlinks=True)
+        return copy / place.relative_to(place.parents[4])
+
+    def prepare(self):
+        self.place = self.programs()
+        data = ["-D", f"{self.folder}/data"]
+        with open(self.log, "ab") as log:
+            if self.run([f"{self.place}/initdb", *data, "--username=postgres", "--auth-local=trust",
+                         "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"],
+                        stdout=log, stderr=log).wait(START_TIMEOUT) != 0:
+                raise RuntimeError("initdb failed:\n" + self.log.read_text(errors="replace"))
+            password = self.password.replace("'", "''")
+            alone = self.run([f"{self.place}/postgres", "--single", *data, "-F", "-j", "postgres"],
+                             stdin=subprocess.PIPE, stdout=log, stderr=log)
+            alone.communicate((f"CREATE ROLE {self.user_name} LOGIN PASSWORD '{password}';\n\n"
+                               f"CREATE DATABASE {self.database} OWNER {self.user_name};\n\n").encode())
+
+    def command(self):
+        settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
+                    "fsync": "off", "max_prepared_transactions": 64, "shared_buffers": "32MB", "jit": "off",
+                    "timezone": "UTC"}
+        return [f"{self.place}/postgres", "-D", f"{self.folder}/data",
+                *(argument for name, value in settings.items() for argument in ("-c", f"{name}={value}"))]
+
+    @property
+    def url(self):
+        return f"postgresql://{self.user_name}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{self.database}"
+
+    def environment(self):
+        return {"FANOUT_POSTGRES_URL": self.url}
+
+    def ready(self):
+        self.connect().close()
+        return True
+
+    def connect(self, **options):
+        connection = psycopg2.connect(**{"host": "127.0.0.1", "port": self.port, "user": self.user_name,
+                                         "password": self.password, "dbname": self.database, **options})
+        connection.autocommit = True
+        return connection
+
+    def connect_as_superuser(self):
+        return self.connect(host=str(self.folder), user="postgres", password=None)
+
+
+class Redis(Server):
+    """A Redis in memory: what it holds is gone with it."""
+
+    name = "redis"
+    password = MariaDB.password
+
+    def command(self):
+        config = self.folder / "redis.conf"
+        password = "".join(f"\\x{byte:02x}" for byte in self.password.encode())
+        config.touch(0o600)
+        config.write_text(f'''
+bind 127.0.0.1
+port {self.port}
+requirepass "{password}"
+save ""
+appendonly no
+dir {self.folder}
+''')
+        unpacked = cache() / "redis/usr/bin/redis-server"
+        return [os.environ.get("FANOUT_REDIS_SERVER") or find_program("redis-server", unpacked), str(config)]
+
+    @property
+    def url(self):
+        return f"redis://:{quote(self.password, safe='')}@127.0.0.1:{self.port}/0"
+
+    def environment(self):
+        return {"FANOUT_REDIS_URL": self.url}
+
+    def ready(self):
+        with self.connect() as client:
+            return client.ping()
+
+    def connect(self):
+        return redis.Redis("127.0.0.1", self.port, password=self.password, decode_responses=True)
 
 
 class DynamoDB(Server):
@@ -197,8 +349,7 @@ class DynamoDB(Server):
         self.on_disk = on_disk
 
     def command(self):
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        home = Path(os.environ.get("FANOUT_DYNAMODB_LOCAL") or f"{cache}/fanout/dynamodb-local-0.6.0")
+        home = Path(os.environ.get("FANOUT_DYNAMODB_LOCAL") or cache() / "dynamodb-local-0.6.0")
         if not (home / "DynamoDBLocal.jar").is_file():
             raise RuntimeError(f"no DynamoDB Local in {home}; scripts/setup.sh test puts it there")
         storage = ["-dbPath", str(self.folder)] if self.on_disk else ["-inMemory"]
@@ -222,8 +373,7 @@ class DynamoDB(Server):
                             config=botocore.config.Config(retries={"max_attempts": 2}))
 
     def environment(self):
-        """What a program needs to find in its environment to use this server."""
-        return {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        return {"FANOUT_DYNAMODB_URL": self.url, "AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key,
                 "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
 
 
@@ -407,10 +557,12 @@ class Network:
 
 if __name__ == "__main__":
     # For a look by hand: `python3 servers.py` starts all of them, says where they are, and waits for Ctrl-C.
-    with (MariaDB() as mariadb, DynamoDB() as dynamodb, ThrottlingProxy(dynamodb, 5) as proxy,
-          ThrottledTable(dynamodb, 200, 20) as table):
-        print(f"MariaDB 127.0.0.1:{mariadb.port}, DynamoDB {dynamodb.url}, a share throttled {proxy.url}, "
-              f"throttled above 200/s {table.url}", flush=True)
+    with (MariaDB() as mariadb, PostgreSQL() as postgresql, Redis() as redis_server, DynamoDB() as dynamodb,
+          ThrottlingProxy(dynamodb, 5) as proxy, ThrottledTable(dynamodb, 200, 20) as table):
+        for server in (mariadb, postgresql, redis_server, dynamodb):
+            for name, value in server.environment().items():
+                print(f"{name}={value}")
+        print(f"a share throttled {proxy.url}, throttled above 200/s {table.url}", flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:
