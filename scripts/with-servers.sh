@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSL-1.0
+#
+# scripts/with-servers.sh {mariadb|postgresql|redis|dynamodb}… -- command [argument…]: starts these servers on free ports,
+# runs the command, stops the servers, and ends with the command's exit status.
+# The command finds them by FANOUT_MYSQL_URL, FANOUT_POSTGRES_URL, FANOUT_REDIS_URL and FANOUT_DYNAMODB_URL (with
+# AWS_ACCESS_KEY_ID and so on) in its environment. The first run installs what is missing (scripts/setup.sh).
+set -euo pipefail
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+"$repository/scripts/setup.sh" test >&2
+. "$repository/scripts/paths.sh"
+export FANOUT_DYNAMODB_LOCAL=$fanout_dynamodb_local FANOUT_POSTGRES_BIN FANOUT_REDIS_SERVER
+FANOUT_POSTGRES_BIN=$(fanout_find_postgres)
+FANOUT_REDIS_SERVER=$(fanout_find_redis)
+
+# Debian's own Python sees the servers' clients, as in tests/integration/CMakeLists.txt.
+python=/usr/bin/python3
+[ -x $python ] || python=python3
+exec $python -B "$repository/tests/integration/with_servers.py" "$@"
