@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""The program transaction_retry on a MariaDB: scripts/transaction_retry.sh shows it, test_transaction_retry.py checks it."""
+"""The program transaction_retry on a MariaDB: scripts/transaction_retry.sh shows it, test_deadlock.py checks it."""
 
 import os
 import subprocess
