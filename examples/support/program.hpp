@@ -45,10 +45,16 @@ inline void add_unit(CLI::App& app, std::chrono::milliseconds& unit) {
            [&unit](std::string text) {
                std::int64_t count = 0;
                std::map<std::string, std::int64_t> const factors{{"ms", 1}, {"s", 1000}};
-               if (auto error =
-                       CLI::AsNumberWithUnit(factors, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME")(text);
-                   !error.empty())
-                   throw CLI::ValidationError("--unit", error);
+               CLI::AsNumberWithUnit const number(factors, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME");
+               // Of some errors it throws, and others it returns; neither says which option they are of.
+               std::string wrong;
+               try {
+                   wrong = number(text);
+               } catch (CLI::ValidationError const& e) {
+                   wrong = e.what();
+               }
+               if (!wrong.empty())
+                   throw CLI::ValidationError("--unit", wrong);
                count = std::stoll(text);
                if (count < 1 || count > 60'000)
                    throw CLI::ValidationError("--unit", "must be from 1ms to 60s");
