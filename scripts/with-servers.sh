@@ -14,7 +14,4 @@ export FANOUT_DYNAMODB_LOCAL=$fanout_dynamodb_local FANOUT_POSTGRES_BIN FANOUT_R
 FANOUT_POSTGRES_BIN=$(fanout_find_postgres)
 FANOUT_REDIS_SERVER=$(fanout_find_redis)
 
-# Debian's own Python sees the servers' clients, as in tests/integration/CMakeLists.txt.
-python=/usr/bin/python3
-[ -x $python ] || python=python3
-exec $python -B "$repository/tests/integration/with_servers.py" "$@"
+exec $fanout_python -B "$repository/tests/integration/with_servers.py" "$@"
