@@ -25,8 +25,9 @@ public:
         if (absolute_) {
             return at_;
         }
-        auto const room = (Clock::time_point::max)() - start;
-        return from_start_ > room ? (Clock::time_point::max)() : start + from_start_;
+        auto const never = (Clock::time_point::max)();
+        return start > typename Clock::time_point() && from_start_ > never - start ? never
+                                                                                   : start + from_start_;
     }
 
 private:

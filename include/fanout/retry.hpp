@@ -3,9 +3,12 @@
 
 // retry: runs one operation, and again while it is rejected, a limited number of times.
 
+#include <fanout/detail/arguments.hpp>
+#include <fanout/detail/limit_parts.hpp>
 #include <fanout/detail/make_operation.hpp>
 #include <fanout/detail/retried_sink.hpp>
 #include <fanout/detail/with_retries.hpp>
+#include <fanout/named.hpp>
 #include <fanout/retry/attempt.hpp>
 #include <fanout/retry/backoff.hpp>
 #include <fanout/retry/budget.hpp>
@@ -72,6 +75,10 @@ template <class Factory, class... As>
     static_assert(!settings::admission_type::by_input &&
                       std::is_same_v<typename settings::keys_type, detail::no_keys>,
                   "fanout: retry has no input that a keyed limit or a weight could be asked of");
+    static_assert(
+        detail::carries_resource<typename settings::admission_type::permit_type> ||
+            detail::takes<basic_attempt<typename settings::clock>, std::decay_t<Factory>>,
+        "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
     using wrapped = detail::without_input<std::decay_t<Factory>>;
     return detail::make_range_operation<detail::single_sink, false>(
         std::views::single(detail::the_only{}), wrapped(std::forward<Factory>(factory)),

@@ -111,7 +111,9 @@ consteval void check_arguments() {
     static_assert(
         (... && (is_plain_argument<As> || is_retry_argument<As>)),
         "fanout: an argument is none of a limit (fanout::limit(n), a semaphore, fanout::all_of(...), ...), "
-        "fanout::overload_if(f), fanout::options{...}, an observer, fanout::on(executor)");
+        "fanout::overload_if(f), fanout::options{...}, an observer, fanout::on(executor); nor, for retry and "
+        "retry_rejected, of a retry_policy, retry_if(f), delay_hint(f), on_retry(f), jitter_from(g), a "
+        "budget");
     static_assert(
         Retries || (... && !is_retry_argument<As>),
         "fanout: a retry_policy, retry_if, delay_hint, on_retry, jitter_from and a retry budget are "

@@ -20,9 +20,7 @@
 #include <chrono>
 #include <cstddef>
 #include <exception>
-#include <new>
 #include <optional>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 

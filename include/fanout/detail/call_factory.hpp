@@ -13,10 +13,9 @@ namespace fanout::detail {
 /// Where no factory of a fan-out takes the attempt, nothing is kept of it.
 struct no_attempt {};
 
-/// A factory that can be called without the attempt is called so.
+/// A factory that can take the attempt gets it, so that none which may go without misses it unnoticed.
 template <class Attempt, class F, class... Args>
-inline constexpr bool takes_attempt =
-    !std::is_invocable_v<F&, Args...> && std::is_invocable_v<F&, Args..., Attempt const&>;
+inline constexpr bool takes_attempt = std::is_invocable_v<F&, Args..., Attempt const&>;
 
 template <class Attempt, class F, class... Args>
 inline constexpr bool takes =

@@ -131,12 +131,8 @@ public:
     /// It is known that there is no further input, before anyone asked for it.
     void no_more() noexcept { exhausted_ = true; }
 
-    /// The answer to `grant::fresh`: the source threw. Nothing more starts.
-    void source_failed() noexcept {
-        --running_;
-        exhausted_ = true;
-        stop(stop_cause::source);
-    }
+    /// The answer to `grant::fresh`: the source threw. It is for the shell to stop all.
+    void source_failed() noexcept { source_ended(); }
 
     /// The input that `grant::retry` means: the one that was due first.
     std::pair<ticket, Payload> retry() {
@@ -177,6 +173,11 @@ public:
 
     void fulfilled() noexcept { --running_; }
 
+    /// Whether it depends on the rejection alone if this attempt is followed by another.
+    bool has_attempts_left(ticket const& t) const noexcept {
+        return !config_.fail_fast && stop_ == stop_cause::none && t.attempt < config_.max_attempts;
+    }
+
     /// A child was rejected; `retryable` says whether its rejection is of a kind that may be run again.
     verdict rejected(ticket const& t, bool retryable) noexcept {
         --running_;
@@ -184,12 +185,13 @@ public:
             stop(stop_cause::rejection);
             return verdict::stop;
         }
-        auto const again = retryable && stop_ == stop_cause::none && t.attempt < config_.max_attempts;
-        return again ? verdict::retry : verdict::final;
+        return retryable && has_attempts_left(t) ? verdict::retry : verdict::final;
     }
 
-    /// Whether an input may sleep until `due`: not where that passes the deadline.
-    bool may_sleep(TimePoint due) const noexcept { return !config_.deadline || due < *config_.deadline; }
+    /// Whether an input may sleep until `due`: not where that passes the deadline, nor once all is stopped.
+    bool may_sleep(TimePoint due) const noexcept {
+        return stop_ == stop_cause::none && (!config_.deadline || due < *config_.deadline);
+    }
 
     /// The answer to `verdict::retry`, where it may sleep. Without it the outcome stands.
     void sleep(ticket const& t, TimePoint due, Payload&& payload) {

@@ -14,7 +14,7 @@
 
 namespace fanout::detail {
 
-/// Costs 4 bytes for each input, and 40 for each that is kept; nothing before the first is.
+/// Costs up to 8 bytes for each input, and up to 50 for each that is kept; nothing before the first is.
 class first_failures {
 public:
     /// The input is rejected again: what it was rejected with before is its first error.
@@ -35,9 +35,11 @@ public:
         }
     }
 
+    bool has(std::size_t index) const noexcept { return index < place_.size() && place_[index] != 0; }
+
     /// The input was fulfilled after all.
     void forget(std::size_t index) noexcept {
-        if (index < place_.size() && place_[index] != 0) {
+        if (has(index)) {
             auto const at = std::exchange(place_[index], 0U) - 1;
             if (at + 1 < kept_.size()) {
                 kept_[at] = std::move(kept_.back());

@@ -159,8 +159,13 @@ private:
     /// A place in the input's key; else the input is put aside.
     bool enter_key(lane_type& l) {
         try {
+            auto key = job_.key_of(l.item);
+            if (core_.stopped() != stop_cause::none) { // by that function
+                core_.skipped(l.work);
+                return false;
+            }
             parked_input<typename Job::item> entry{l.work, std::move(l.item)};
-            l.place = gate_.enter(job_.key_of(entry.item), entry);
+            l.place = gate_.enter(std::move(key), entry);
             if (l.place != nullptr) {
                 l.item = std::move(entry.item);
                 return true;
@@ -231,12 +236,18 @@ private:
         try {
             r = job_.admission().ask(job_.peek(l.item));
             l.held.permit = job_.admission().try_acquire(r);
-            if (l.held.permit) {
-                return true;
+            if (!l.held.permit && core_.stopped() == stop_cause::none) {
+                waiting_.head.emplace(l.work, std::move(l.item), l.place);
             }
-            waiting_.head.emplace(l.work, std::move(l.item), l.place);
         } catch (...) { // this child's own matter
             l.held.refusal = std::current_exception();
+        }
+        if (core_.stopped() != stop_cause::none) { // by the function that tells the weight
+            core_.skipped(l.work);
+            job_.retry().give_back(l.item.memory);
+            return false;
+        }
+        if (l.held.permit || l.held.refusal) {
             return true;
         }
         core_.parked(l.work);

@@ -70,11 +70,8 @@ public:
     /// A lane's own executor, where each has one.
     auto lane_executor() const { return strand_over<on_type>::make(settings_.on_executor); }
 
-    idempotency_token token(std::size_t index) const noexcept { return tokens_.of(index); }
-
 protected:
     Settings settings_;
-    token_source tokens_; ///< seeded where a factory takes the attempt
 };
 
 /// An input, and what it carries from attempt to attempt.
@@ -144,7 +141,7 @@ public:
         source_.begin();
         retry_.begin(inputs_.value_or(0));
         if constexpr (wants_attempt) {
-            this->tokens_.seed();
+            tokens_.seed();
         }
     }
 
@@ -195,6 +192,11 @@ public:
     /// Calls `f(what became of the input)`.
     void with_outcome(std::size_t i, auto&& f) { f(sink_.outcome(i)); }
     Retry& retry() noexcept { return retry_; }
+    idempotency_token token(std::size_t i) const noexcept
+        requires wants_attempt
+    {
+        return tokens_.of(i);
+    }
 
     auto finish(ending&& e) {
         retry_.end();
@@ -207,6 +209,7 @@ private:
     [[no_unique_address]] Factory factory_;
     Sink sink_;
     [[no_unique_address]] Retry retry_;
+    [[no_unique_address]] std::conditional_t<wants_attempt, token_source, no_attempt> tokens_;
 };
 
 /// What a fixed number of children is made from: the children themselves, or, to be run again, their factories.
@@ -248,7 +251,7 @@ public:
     void begin() {
         retry_.begin(sizeof...(Parts));
         if constexpr (wants_attempt) {
-            this->tokens_.seed();
+            tokens_.seed();
         }
     }
     bool pull(item& to) noexcept {
@@ -286,6 +289,11 @@ public:
         visit(i, [&](auto which) { f(sink_.outcome(which)); });
     }
     Retry& retry() noexcept { return retry_; }
+    idempotency_token token(std::size_t i) const noexcept
+        requires wants_attempt
+    {
+        return tokens_.of(i);
+    }
 
     auto finish(ending&& e) {
         retry_.end();
@@ -297,6 +305,7 @@ private:
     std::size_t pulled_ = 0;
     Sink sink_;
     [[no_unique_address]] Retry retry_;
+    [[no_unique_address]] std::conditional_t<wants_attempt, token_source, no_attempt> tokens_;
 };
 
 } // namespace fanout::detail

@@ -152,7 +152,8 @@ auto make_operation(Rules rules, First&& first, Rest&&... rest) {
                                                              rules(std::forward<Rest>(rest)...),
                                                              std::forward<Rest>(rest)...);
         }
-    } else if constexpr (Rules::retries && range_of_factories<First, basic_attempt<clock_of<Rest...>>>) {
+    } else if constexpr (Rules::retries && count_children<Rest...>() == 0 &&
+                         range_of_factories<First, basic_attempt<clock_of<Rest...>>>) {
         return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_element{},
                                                          rules(std::forward<Rest>(rest)...),
                                                          std::forward<Rest>(rest)...);

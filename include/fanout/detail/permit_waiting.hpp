@@ -78,8 +78,7 @@ public:
     cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
 
     void operator()(error_code const& error, permit_type permit) {
-        (*this)(error ? std::make_exception_ptr(boost::system::system_error(error)) : nullptr,
-                std::move(permit));
+        (*this)(error ? exception_of(error) : nullptr, std::move(permit));
     }
     void operator()(std::exception_ptr error, permit_type permit) {
         slot_.clear(); // it may have left its cancellation handler behind
@@ -88,6 +87,14 @@ public:
     }
 
 private:
+    static std::exception_ptr exception_of(error_code const& error) noexcept {
+        try {
+            return std::make_exception_ptr(boost::system::system_error(error));
+        } catch (...) { // no memory for its text
+            return std::current_exception();
+        }
+    }
+
     typename FanOut::ref fan_out_;
     boost::asio::cancellation_slot slot_;
 };

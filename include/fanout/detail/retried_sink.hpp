@@ -38,13 +38,18 @@ public:
     }
     template <class... U>
     void value(std::size_t i, U&&... v) {
+        if constexpr (!std::is_void_v<T> && !std::is_nothrow_move_constructible_v<T>) {
+            if (attempts_[i] == 1) { // should its move throw, the outcome would be gone
+                firsts_.keep(i, this->outcomes_[i]);
+            }
+        }
         base::value(i, std::forward<U>(v)...);
         if (++attempts_[i] > 1) {
             firsts_.forget(i);
         }
     }
     void error(std::size_t i, error_code const& code, std::exception_ptr const& exception) noexcept {
-        if (++attempts_[i] == 2) {
+        if (++attempts_[i] == 2 && !firsts_.has(i)) {
             firsts_.keep(i, this->outcomes_[i]);
         }
         base::error(i, code, exception);

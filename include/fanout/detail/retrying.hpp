@@ -28,7 +28,8 @@ protected:
     bool may_retry([[maybe_unused]] lane_type const& l) noexcept {
         auto may = false;
         if constexpr (Job::retries) {
-            if (l.cause != cancel_cause::sibling && l.cause != cancel_cause::caller) {
+            if (core_.has_attempts_left(l.work) && l.cause != cancel_cause::sibling &&
+                l.cause != cancel_cause::caller) {
                 job_.with_outcome(l.work.index, [&](auto const& o) { may = job_.retry().may_retry(o); });
             }
         }
@@ -48,16 +49,17 @@ protected:
                 });
                 auto const due = later_by(clock::now(), delay);
                 paid = core_.may_sleep(due) && job_.retry().withdraw(l.item.memory, throttled);
-                if (paid) {
+                // Asked again: the hint, the backoff and the budget are the caller's, and may have cancelled.
+                if (paid && core_.may_sleep(due)) {
                     core_.sleep(l.work, due, {std::move(l.item), l.place});
                     arm();
                     return delay;
                 }
-            } catch (
-                ...) { // no memory to remember the input, or a backoff that throws: its last error stands
-                if (paid) {
-                    job_.retry().give_back(l.item.memory);
-                }
+            } catch (...) {
+                // No memory to remember the input, or a backoff that throws: its last error stands.
+            }
+            if (paid) {
+                job_.retry().give_back(l.item.memory);
             }
         }
         return std::nullopt;
@@ -80,7 +82,7 @@ protected:
     /// A time point that is later by `d`, or the last there is.
     static time_point later_by(time_point t, auto d) noexcept {
         auto const step = std::chrono::ceil<typename clock::duration>(d);
-        return step > (time_point::max)() - t ? (time_point::max)() : t + step;
+        return t > time_point() && step > (time_point::max)() - t ? (time_point::max)() : t + step;
     }
 
     using base::arm;

@@ -23,7 +23,9 @@ struct with_retries {
             if constexpr (count_of<retry_if_kind, As...> == 0) {
                 return retry_always{};
             } else {
-                return pick<retry_if_kind>(retry_always{}, std::forward<As>(as)...).take();
+                auto given =
+                    pick<retry_if_kind>(retry_always{}, std::forward<As>(as)...); // copied, if it has a name
+                return given.take();
             }
         }();
         auto hint = pick<delay_hint_kind>(no_hint{}, std::forward<As>(as)...);
@@ -31,7 +33,8 @@ struct with_retries {
             if constexpr (count_of<on_retry_kind, As...> == 0) {
                 return no_notice{};
             } else {
-                return pick<on_retry_kind>(no_notice{}, std::forward<As>(as)...).take();
+                auto given = pick<on_retry_kind>(no_notice{}, std::forward<As>(as)...);
+                return given.take();
             }
         }();
         auto generator = [&] {

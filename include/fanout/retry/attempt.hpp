@@ -4,7 +4,6 @@
 // What a factory may know of the attempt that it makes: its number, its deadline, and a token that is the same
 // for each attempt of one input.
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <compare>

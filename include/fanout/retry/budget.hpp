@@ -77,7 +77,8 @@ concept retry_budget = detail::started_is_safe<B> && detail::widen_is_safe<B> &&
 /// to the capacity. 14 pay for one retry of each input.
 ///
 /// @par Thread safety, lifetimes
-///   Safe from any thread. Shared by reference, to outlive the calls that use it.
+///   Safe from any thread. Shared by reference, to outlive the calls that use it. Where a context is destroyed in the
+///   middle of a call, what that call took and widened stays as it is.
 /// @par Complexity
 ///   A mutex for some instructions; no allocation.
 /// @par See also

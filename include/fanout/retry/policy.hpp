@@ -51,7 +51,8 @@ private:
 /// Only rejections for which `f(settled<T> const&)` is true are run again. Without it all are, but those that
 /// the caller or a sibling cancelled, which never are.
 ///
-/// `f` is called on the fan-out's executor, one call at a time; it must not throw.
+/// `f` is called on the fan-out's executor, one call at a time, where there is an attempt left; it must not throw, nor
+/// call back into the fan-out (as by cancelling it).
 template <class F>
 constexpr retry_if_t<std::decay_t<F>> retry_if(F&& f) {
     detail::refuse_unsafe_closure<F>();
@@ -98,8 +99,8 @@ private:
 ///     fanout::delay_hint([](fanout::settled<reply> const& o) { return retry_after(o); }, 2min)
 ///
 /// @param f `f(settled<T> const&)` returns a `std::optional` of any `std::chrono::duration`, or such a duration. None:
-///   the backoff says how long. Called on the fan-out's executor, one call at a time. Where it throws, the input's
-///   last error stands.
+///   the backoff says how long. Called on the fan-out's executor, one call at a time; it must not call back into the
+///   fan-out. Where it throws, the input's last error stands.
 /// @param at_most A longer hint is cut to this (5 minutes by default), one below 0 is 0: a server's mistake must not
 ///   park a job for a year. A sleep that would pass the deadline is not slept, as always.
 /// @throws std::invalid_argument where `at_most` is below 0.

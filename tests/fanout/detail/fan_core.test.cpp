@@ -96,6 +96,7 @@ struct world {
             case grant::fresh:
                 if (how->source_fails_at == static_cast<int>(core.pulled_count())) {
                     core.source_failed();
+                    core.stop(stop_cause::source);
                     note_stop();
                     return false;
                 }
