@@ -11,6 +11,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/experimental/parallel_group.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -19,6 +20,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/error_code.hpp>
+#include <boost/system/system_error.hpp>
 #include <libpq-fe.h>
 
 #include <algorithm>
@@ -48,10 +50,17 @@ public:
     postgres_session(postgres_session const&) = delete;
     postgres_session& operator=(postgres_session const&) = delete;
 
-    // Connects and logs in. Throws postgres_error; or system_error(timed_out) when it takes longer than `limit`.
+    // Connects and logs in, or throws postgres_error; also when it has taken longer than `limit`.
     asio::awaitable<void> connect(std::chrono::milliseconds limit = std::chrono::seconds(10)) {
         auto attempt = open();
-        co_await with_timeout(std::move(attempt), limit, where_);
+        try {
+            co_await with_timeout(std::move(attempt), limit, where_);
+        } catch (boost::system::system_error const& e) {
+            if (e.code() != asio::error::timed_out)
+                throw;
+            throw postgres_error("08001",
+                                 where_ + ": no answer within " + std::to_string(limit.count()) + " ms");
+        }
     }
 
     // Runs one statement with its parameters $1, $2, … and returns its rows, whole. Throws postgres_error.
@@ -60,8 +69,8 @@ public:
         return run(std::move(sql), {detail::as_text(params)...});
     }
 
-    // Sends the server a goodbye, if it takes one at once; waits for nothing.
-    void close() noexcept { connection_.reset(); }
+    // Sends the server a goodbye, if it takes one at once; waits for nothing. Not while an operation runs.
+    void close() { operation(*this); }
 
     bool is_open() const noexcept { return PQstatus(connection_.get()) == CONNECTION_OK; }
 
@@ -113,7 +122,7 @@ private:
         ~operation() {
             session_.busy_ = false;
             if (!completed_)
-                session_.close();
+                session_.connection_.reset();
         }
         void complete() { completed_ = true; }
 
@@ -182,7 +191,7 @@ private:
 
     asio::awaitable<void> open() {
         operation opening(*this);
-        close();
+        connection_.reset();
         auto const addresses = co_await resolve();
         start(addresses);
         auto next =
@@ -217,14 +226,16 @@ private:
             auto const status = PQresultStatus(result.get());
             if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
                 out = detail::read_result(result.get());
-            else if (status == PGRES_FATAL_ERROR)
-                refused = said(result.get());
-            else
+            else if (status != PGRES_FATAL_ERROR)
                 throw postgres_error("0A000",
                                      where_ + ": only statements that end by themselves, so no COPY");
+            else if (!refused) // what follows is only that the connection is lost
+                refused = said(result.get());
         }
         if (PQstatus(connection_.get()) == CONNECTION_OK)
             running.complete(); // an error of the statement's own leaves the connection as it was
+        else if (!refused)
+            refused = lost();
         if (refused)
             throw *refused;
         co_return out;
@@ -249,7 +260,7 @@ private:
         while (PQisBusy(connection_.get())) {
             co_await until_ready(wait_type::wait_read);
             if (!PQconsumeInput(connection_.get()))
-                throw lost();
+                break; // the connection is lost, and that is the result
         }
         co_return result_ptr(PQgetResult(connection_.get()));
     }
