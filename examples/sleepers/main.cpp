@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
 //
-// Sleepers that stand for calls on a network: awaited one after another, all at once, and with one among them that fails.
+// Sleepers that stand for calls on a network: awaited one after another, all at once, and with one that fails.
 
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>

@@ -372,7 +372,8 @@ class DynamoDB(Server):
                             config=botocore.config.Config(retries={"max_attempts": 2}))
 
     def environment(self):
-        return {"FANOUT_DYNAMODB_URL": self.url, "AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        return {"FANOUT_DYNAMODB_URL": self.url, "AWS_ACCESS_KEY_ID": self.access_key,
+                "AWS_SECRET_ACCESS_KEY": self.secret_key,
                 "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
 
 

@@ -29,6 +29,7 @@ def execute(command, environment):
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED | {signal.SIGCHLD})
 
     def before():
+        servers.end_with_parent()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED | {signal.SIGCHLD})
 
     try:
