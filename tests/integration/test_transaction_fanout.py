@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: BSL-1.0
+"""A rollback takes back what its own connection did, no more; with two-phase commit several connections are all or nothing."""
+
+import contextlib
+import re
+import time
+import unittest
+
+from experiments import HANG, PROGRAM, ExperimentTest, finish, run, run_undisturbed, start
+from servers import PostgreSQL, free_port
+
+ONE_SETTLED, ONE_ALL, SEPARATE, ONE_FAILS, NONE_FAILS = PARTS = (
+    "when_all_settled, one connection", "when_all, one connection", "separate connections, rollback on another",
+    "a transaction per connection, one fails", "a transaction per connection, none fails")
+FIGURES = re.compile(r"([\d.]+) units, (\d+) rows, effective parallelism ([\d.]+)")
+ROW = re.compile(r"^  (1 unit|2 units|3 units|a failure|5 units): (\w+)(?:: .*SQLSTATE (\w{5})\))?$", re.MULTILINE)
+# Half of that would be another insert.
+HALF_A_UNIT = 0.5
+
+
+class PostgreSQLWithoutPrepared(PostgreSQL):
+    """With the settings that PostgreSQL comes with: no transaction can be prepared."""
+
+    def command(self):
+        return [*super().command(), "-c", "max_prepared_transactions=0"]
+
+
+def setUpModule():
+    TransactionFanout.server = PostgreSQL().start()
+    unittest.addModuleCleanup(TransactionFanout.server.stop)
+
+
+class TransactionFanout(ExperimentTest):
+    """On one server, in which no run leaves anything."""
+
+    def query(self, sql, *parameters):
+        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return [row[0] for row in cursor.fetchall()] if cursor.description else None
+
+    def prepared(self):
+        return self.query("SELECT gid FROM pg_prepared_xacts ORDER BY gid")
+
+    def tables(self):
+        return self.query("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'")
+
+    def wait_until(self, condition):
+        give_up = time.monotonic() + HANG
+        while not (found := condition()):
+            self.assertLess(time.monotonic(), give_up)
+            time.sleep(0.01)
+        return found
+
+    def assert_nothing_left(self):
+        self.assertEqual((self.tables(), self.prepared()), ([], []))
+
+    def start_until(self, part, unit="100ms"):
+        """Starts the program and reads on until that part begins."""
+        running = start(PROGRAM, "--unit", unit, env=self.server.environment())
+        self.addCleanup(running.kill)
+        told = ""
+        for line in running.stdout:
+            told += line
+            if line == part + "\n":
+                return running, told
+        raise AssertionError(told)
+
+    def outcomes(self, result, part):
+        """Of that part, [(row, state, SQLSTATE or ""), …]."""
+        follows = result.output.split(f"{part}\n")[1]
+        ends = [follows.find(end) for end in (*(f"\n{other}\n" for other in PARTS), "\n|") if end in follows]
+        return ROW.findall(follows[:min(ends) + 1])
+
+
+class Figures(TransactionFanout):
+    @classmethod
+    def setUpClass(cls):
+        cls.result = run_undisturbed(PROGRAM, "--unit", "200ms", env=cls.server.environment())
+
+    def assert_figures(self, part, units, rows, parallelism):
+        ours = self.result.ours(f"transaction_fanout: {part}")
+        told = FIGURES.fullmatch(ours)
+        self.assertTrue(told, ours)
+        self.assertGreaterEqual(float(told[1]), units, ours)
+        self.assertLessEqual(float(told[1]), units + HALF_A_UNIT, ours)
+        self.assertEqual(int(told[2]), rows, ours)
+        self.assertAlmostEqual(float(told[3]), parallelism, delta=0.2, msg=ours)
+
+    def test_all_came_out_as_it_should(self):
+        self.assert_right(self.result)
+        self.assertNotIn("WRONG", self.result.output)
+        self.assertEqual([name for name, _, _ in self.result.rows], [f"transaction_fanout: {part}" for part in PARTS])
+        self.assert_nothing_left()
+
+    def test_on_one_connection_they_run_one_after_another_and_all_is_rolled_back(self):
+        self.assert_figures(ONE_SETTLED, 6, 0, 1.0)
+        self.assertEqual(self.outcomes(self.result, ONE_SETTLED), [
+            ("1 unit", "fulfilled", ""), ("2 units", "fulfilled", ""), ("3 units", "fulfilled", ""),
+            ("a failure", "rejected", "42703"), ("5 units", "rejected", "25P02")])
+
+    def test_when_all_on_one_connection_is_no_faster(self):
+        self.assert_figures(ONE_ALL, 6, 0, 1.0)
+        self.assertRegex(self.result.output, f"{ONE_ALL}\n  when_all threw: .*SQLSTATE 42703")
+
+    def assert_one_rejected(self, part):
+        self.assertEqual(self.outcomes(self.result, part), [
+            ("1 unit", "fulfilled", ""), ("2 units", "fulfilled", ""), ("3 units", "fulfilled", ""),
+            ("a failure", "rejected", "42703"), ("5 units", "fulfilled", "")])
+
+    def test_on_separate_connections_they_run_side_by_side_and_the_rollback_takes_back_nothing(self):
+        self.assert_figures(SEPARATE, 5, 4, 11 / 5)
+        self.assert_one_rejected(SEPARATE)
+
+    def test_a_transaction_per_connection_is_side_by_side_and_nothing_where_one_fails(self):
+        self.assert_figures(ONE_FAILS, 5, 0, 11 / 5)
+        self.assert_one_rejected(ONE_FAILS)
+
+    def test_a_transaction_per_connection_is_all_where_none_fails(self):
+        self.assert_figures(NONE_FAILS, 5, 4, 11 / 5)
+        self.assertEqual([state for _, state, _ in self.outcomes(self.result, NONE_FAILS)], ["fulfilled"] * 4)
+
+
+class Disturbed(TransactionFanout):
+    """The second phase, where connections or the program are lost in between."""
+
+    def terminate(self, condition):
+        return self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                          f"WHERE usename = current_user AND pid <> pg_backend_pid() AND {condition}")
+
+    def test_a_branch_whose_connection_is_lost_takes_all_others_with_it(self):
+        running, told = self.start_until(NONE_FAILS)
+        self.wait_until(lambda: len(self.prepared()) == 3)
+        self.assertEqual(self.terminate("state = 'active' AND query LIKE 'INSERT %%'"), [True])
+        result = finish(running, told)
+        self.assert_one_line(result, 1, "not everything came out")
+        self.assertRegex(result.output, "  5 units: rejected: .*SQLSTATE 57P01")
+        self.assertRegex(result.ours(f"transaction_fanout: {NONE_FAILS}"), r"^[\d.]+ units, 0 rows, ")
+        self.assert_nothing_left()
+
+    def test_what_is_prepared_is_committed_although_its_connections_are_lost(self):
+        running, told = self.start_until(NONE_FAILS)
+        self.wait_until(lambda: len(self.prepared()) == 3)
+        self.assertEqual(self.terminate("state = 'idle' AND query LIKE 'PREPARE %%'"), [True] * 3)
+        result = finish(running, told)
+        self.assert_right(result)
+        self.assertRegex(result.ours(f"transaction_fanout: {NONE_FAILS}"), r"^[\d.]+ units, 4 rows, ")
+        self.assert_nothing_left()
+
+    def test_between_the_phases_transactions_are_in_doubt_until_somebody_finishes_them(self):
+        running, _ = self.start_until(NONE_FAILS)
+        self.wait_until(lambda: len(self.prepared()) == 3)
+        running.kill()
+        running.communicate()
+        self.wait_until(lambda: self.query("SELECT count(*) FROM pg_stat_activity "
+                                           "WHERE usename = current_user AND pid <> pg_backend_pid()") == [0])
+        # Nobody is there any more, and they are: not even a crash of the server ends them.
+        self.server.kill()
+        self.server.start()
+        in_doubt = self.prepared()
+        self.assertEqual(len(in_doubt), 3)
+        again = run(PROGRAM, env=self.server.environment())
+        self.assert_one_line(again, 1, "a table fanout_node_test already", "pg_prepared_xacts")
+        self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [0])
+        # Each can go either way, by itself.
+        self.query(f"COMMIT PREPARED '{in_doubt[0]}'")
+        self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [1])
+        for gid in in_doubt[1:]:
+            self.query(f"ROLLBACK PREPARED '{gid}'")
+        self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [1])
+        self.query("DROP TABLE fanout_node_test")
+
+    def test_a_server_that_is_killed(self):
+        running, told = self.start_until(ONE_SETTLED)
+        self.server.kill()
+        result = finish(running, told)
+        self.assert_one_line(result, 1, "PostgreSQL at 127.0.0.1")
+        self.server.start()
+        self.query("DROP TABLE fanout_node_test")
+
+
+class Refused(TransactionFanout):
+    """What goes wrong at the start: one line, a status that scripts see, no secret, and nothing left behind."""
+
+    def run_at(self, url):
+        return run(PROGRAM, "--unit", "10ms", "--postgres", url)
+
+    def test_a_wrong_password(self):
+        host = f"127.0.0.1:{self.server.port}/{self.server.database}"
+        told = self.run_at(f"postgresql://{self.server.user_name}:wr%20ong@{host}")
+        self.assert_one_line(told, 1, "password authentication failed")
+
+    def test_a_dead_server(self):
+        port = free_port()
+        told = self.run_at(f"postgresql://u:p%40ss@127.0.0.1:{port}/d")
+        self.assert_one_line(told, 1, "refused", str(port))
+
+    def test_bad_urls_and_none(self):
+        for url in ("postgresql://", "mysql://u:p%40ss@h/d", "postgresql://u:s3cr3t/w@h/d",
+                    "postgresql://u:p%40ss@h/d?sslmode=prefer", "postgresql://u:p%40ss@h/d?host=x"):
+            with self.subTest(url):
+                told = self.run_at(url)
+                self.assert_one_line(told, 2, "--postgres: not a usable URL")
+                self.assertNotRegex(told.errors, "p@ss|s3cr3t")
+        self.assert_one_line(run(PROGRAM), 2, "--postgres", "FANOUT_POSTGRES_URL")
+
+    def test_a_server_that_prepares_no_transactions(self):
+        with PostgreSQLWithoutPrepared() as server:
+            told = run(PROGRAM, env=server.environment())
+        self.assert_one_line(told, 1, "max_prepared_transactions")
+
+    def test_a_table_that_is_there_already_is_left_as_it_is(self):
+        self.query("CREATE TABLE fanout_node_test AS SELECT 7 AS mine")
+        self.addCleanup(self.query, "DROP TABLE fanout_node_test")
+        self.assert_one_line(self.run_at(self.server.url), 1, "fanout_node_test already")
+        self.assertEqual(self.query("SELECT mine FROM fanout_node_test"), [7])
+
+    def test_help(self):
+        told = run(PROGRAM, "--help")
+        self.assertEqual((told.status, told.errors), (0, ""), told)
+        self.assertIn("--unit TIME", told.output)
+        self.assertIn("--postgres URL", told.output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
