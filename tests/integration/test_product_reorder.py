@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: BSL-1.0
+"""Ten products are moved by one place: half of them, all but two, all after retries, all or none in one transaction."""
+
+import itertools
+import re
+import unittest
+
+import pymysql
+
+from experiments import PROGRAM, ExperimentTest, finish, run, start
+from servers import MariaDB, free_port
+
+UNIT = "100ms"
+PARTS = {
+    "half": "when_all on four connections, product 6 is refused",
+    "settled": "when_all_settled, products 3 and 7 are refused",
+    "retried": "retry_rejected, the first four updates of products 3 and 7 are refused",
+    "exhausted": "retry_rejected, products 3 and 7 are always refused",
+    "transaction": "when_all in one transaction, on its one connection",
+    "rolled back": "The same, product 6 is refused",
+    "one": "One statement",
+}
+
+
+class OnServer(ExperimentTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = MariaDB().start()
+        cls.addClassCleanup(cls.server.stop)
+
+    def query(self, sql):
+        with self.server.connect() as mysql, mysql.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    def assert_nothing_left(self):
+        self.assertEqual(self.query("SHOW TABLES"), ())  # a sequence is one, too
+        self.assertEqual(self.query("SHOW TRIGGERS"), ())
+
+
+class ProductReorder(OnServer):
+    """One run of all parts; the server has logged every statement of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.as_root("SET GLOBAL log_output = 'TABLE'")
+        cls.as_root("SET GLOBAL general_log = ON")
+        cls.result = run(PROGRAM, "--unit", UNIT, env=cls.server.environment())
+        cls.as_root("SET GLOBAL general_log = OFF")
+
+    @classmethod
+    def as_root(cls, sql):
+        with pymysql.connect(unix_socket=f"{cls.server.folder}/socket", user="root") as mysql, mysql.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+    def lines(self, part):
+        """What was told of a part, up to its row."""
+        follows = self.result.output.split(f"{PARTS[part]}\n")[1]
+        return [line.strip() for line in follows[:follows.index("\n|") + 1 if "\n|" in follows else None].splitlines()
+                if not line.startswith("|")]
+
+    def ours(self, name):
+        return self.result.ours(f"product_reorder: {name}")
+
+    def test_all_came_out_as_it_should(self):
+        self.assert_right(self.result)
+        self.assertNotIn("WRONG", self.result.output)
+        self.assertEqual(len(self.result.rows), len(PARTS))
+        self.assert_nothing_left()
+
+    def test_when_all_leaves_some_rows_changed_and_tells_of_one_error(self):
+        told, *fates = self.lines("half")
+        self.assertRegex(told, r"^the caller was told: MySQL at 127.*: product 6 is refused")
+        self.assertEqual(fates, [f"product {i}: fulfilled; its row: moved" for i in (1, 2, 3, 4)]
+                         + ["product 5: cancelled; its row: moved, after the error",
+                            "product 6: rejected; its row: as it was",
+                            "product 7: cancelled; its row: moved, after the error",
+                            "product 8: cancelled; its row: moved, after the error",
+                            "product 9: not started; its row: as it was",
+                            "product 10: not started; its row: as it was"])
+        self.assertEqual(self.ours("when_all, one of ten fails"),
+                         "4 rows changed at the error, 7 in the end, told that it failed")
+
+    def test_settled_the_others_are_changed_and_the_rejected_are_known(self):
+        self.assertEqual([line.split(":")[0] for line in self.lines("settled")], ["product 3", "product 7"])
+        self.assertEqual(self.ours("when_all_settled, two of ten fail"),
+                         "8 rows changed; rejected: product 3, product 7")
+
+    def test_retries_run_again_what_was_rejected_and_nothing_else(self):
+        self.assertEqual(self.ours("retry_rejected, at most 3 retries"), "10 rows changed, 4 retries")
+        attempts = {}
+        for line in self.lines("retried"):
+            product, n = re.fullmatch(r"product (\d+): (\d) attempts", line).groups()
+            attempts[int(product)] = int(n)
+        self.assertEqual(set(attempts), {3, 7})
+        self.assertEqual(sum(attempts.values()), 6)
+
+    def test_the_server_saw_as_many_updates_as_were_told_of(self):
+        logged = self.as_root("SELECT thread_id, CONVERT(argument USING utf8mb4) FROM mysql.general_log "
+                              "WHERE command_type IN ('Query', 'Execute') ORDER BY event_time")
+        session = next(thread for thread, sql in logged if sql == "DELETE FROM fanout_product")
+        updates = [(thread, sql) for thread, sql in logged if sql.startswith("UPDATE fanout_product ")]
+        # Half done: two of ten never started. Settled: ten. Four retries. Two products, three retries each.
+        self.assertEqual(sum(thread != session for thread, _ in updates), 8 + 10 + 14 + 16)
+        # The first one after a trigger was made is logged twice, since the server prepares it anew.
+        in_transactions = [sql for sql, _ in itertools.groupby(sql for thread, sql in updates if thread == session)]
+        self.assertEqual([int(re.search(r"id = (\d+)", sql)[1]) for sql in in_transactions], [*range(1, 11), *range(1, 7), 1])
+
+    def test_exhausted_retries_name_every_product(self):
+        self.assertEqual(self.ours("retries exhausted"), "8 rows changed; 2 products named")
+        self.assertRegex(self.lines("exhausted")[0],
+                         r"^product 3 \(4 attempts\): .*refused.*; product 7 \(4 attempts\): .*refused")
+
+    def test_in_one_transaction_nothing_is_parallel(self):
+        took, parallelism = re.fullmatch(r"([\d.]+) units, effective parallelism ([\d.]+)",
+                                         self.ours("when_all in one transaction")).groups()
+        self.assertEqual(parallelism, "1.0")
+        self.assertGreaterEqual(float(took), 10)
+        self.assertLess(float(took), 11)
+
+    def test_in_one_transaction_it_is_all_or_nothing(self):
+        self.assertIn("product 6 is refused", self.lines("rolled back")[0])
+        self.assertEqual(self.ours("one transaction, one of ten fails"), "0 rows changed, 5 undone")
+
+    def test_one_statement_takes_one_unit(self):
+        took = re.fullmatch(r"([\d.]+) units, 10 rows changed", self.ours("one UPDATE of all rows"))
+        self.assertAlmostEqual(float(took[1]), 1, delta=0.5)
+
+
+class Refused(OnServer):
+    """What goes wrong: one line, a status that scripts see, no secret, and nothing left behind."""
+
+    def run_program(self, *more, env=None):
+        return run(PROGRAM, "--unit", "20ms", *more, env=self.server.environment() if env is None else env, record=False)
+
+    def test_exhausted_retries_end_with_status_1_and_the_names(self):
+        self.assert_one_line(self.run_program("--exhausted"), 1, "2 of 10 products could not be moved: ",
+                             r"product 3 \(4 attempts\): .*; product 7 \(4 attempts\): ")
+        self.assert_nothing_left()
+
+    def test_a_table_that_is_there_already_is_left_as_it_is(self):
+        self.query("CREATE TABLE fanout_product SELECT 7 AS mine")
+        self.addCleanup(self.query, "DROP TABLE fanout_product")
+        self.assert_one_line(self.run_program(), 1, "fanout_product already")
+        self.assertEqual(self.query("SELECT mine FROM fanout_product"), ((7,),))
+
+    def test_a_connection_killed_in_the_middle_is_an_error_and_leaves_nothing(self):
+        running = start(PROGRAM, "--unit", "500ms", env=self.server.environment())
+        told = running.stdout.readline()
+        waiting = "SELECT id FROM information_schema.processlist WHERE info LIKE 'UPDATE fanout_product %'"
+        while not (found := self.query(waiting)):
+            self.assertIsNone(running.poll())
+        first = min(row[0] for row in self.query("SELECT id FROM information_schema.processlist "
+                                                 "WHERE user = 'snapshot' AND command = 'Sleep'"))
+        self.query(f"KILL {first}")  # the program's own connection, beside those of the pool
+        result = finish(running, told, record=False)
+        self.assertGreaterEqual(len(found), 1)
+        self.assert_one_line(result, 1, "MySQL at 127")
+        self.assert_nothing_left()
+
+    def test_the_server_is_killed_in_the_middle(self):
+        with MariaDB() as server:
+            running = start(PROGRAM, "--unit", "500ms", env=server.environment())
+            told = running.stdout.readline()
+            server.kill()
+            self.assert_one_line(finish(running, told, record=False), 1, "MySQL at 127")
+
+    def test_what_is_refused(self):
+        self.assert_one_line(self.run_program("--mysql", self.server.url.replace("@", "x@")), 1, "Access denied")
+        port = free_port()
+        dead = self.server.url.replace(f":{self.server.port}/", f":{port}/")
+        self.assert_one_line(self.run_program("--mysql", dead), 1, f":{port}: Connection refused$")
+        self.assert_one_line(self.run_program("--mysql", "mysql://u:p%40ss@h"), 2, "--mysql: not a usable URL")
+        self.assert_one_line(self.run_program(env={}), 2, "FANOUT_MYSQL_URL")
+
+    def test_help(self):
+        told = run(PROGRAM, "--help")
+        self.assertEqual((told.status, told.errors), (0, ""), told)
+        self.assertIn("--exhausted", told.output)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
