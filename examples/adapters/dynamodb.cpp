@@ -152,9 +152,7 @@ asio::awaitable<json::object> dynamodb_client::call(std::string_view operation,
     auto const body = json::serialize(parameters);
     auto mine = co_await connections_.acquire();
     auto answer = co_await exchange(**mine, operation, body);
-    if ((*mine)->was_closed_while_idle(answer)) {
-        // Once, as AWS's SDKs do. The server may still have seen the request: our writes are conditional, so that doing
-        // them twice changes nothing.
+    if (options_.resend_if_dropped && (*mine)->was_closed_while_idle(answer)) {
         *mine = co_await connect();
         answer = co_await exchange(**mine, operation, body);
     }

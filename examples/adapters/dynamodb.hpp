@@ -47,6 +47,9 @@ public:
         std::chrono::milliseconds connect_timeout{5'000};
         std::chrono::milliseconds request_timeout{10'000}; // a request hangs for no caller
         std::size_t max_connections = 256;                 // a request beyond waits its turn
+        // A request on a kept connection that the server closes just then is sent once more, as AWS's SDKs do. The
+        // server may have done it already: false where doing it twice matters, and the caller gets the error.
+        bool resend_if_dropped = true;
     };
 
     dynamodb_client(asio::any_io_executor executor, http_url endpoint, aws_credentials credentials,
