@@ -34,9 +34,8 @@ using adapters::postgres_session;
 using adapters::sqlstate;
 
 constexpr char const* about =
-    "Fans inserts of 1, 2, 3 and 5 units of time and one that fails out over PostgreSQL connections, and "
-    "shows how\n"
-    "long each way takes, and which rows are left after the rollback:\n"
+    "Fans out inserts of 1, 2, 3 and 5 units of time, and one that fails, over PostgreSQL connections, and\n"
+    "shows how long each way takes, and which rows are left after the rollback:\n"
     "  - on the one connection of the transaction, by when_all_settled and by when_all\n"
     "  - each on a connection of its own, with the transaction on another one\n"
     "  - each in a transaction of its own, all of them finished alike by two-phase commit\n"
@@ -45,9 +44,8 @@ constexpr char const* about =
 constexpr char const* footer =
     "The server must allow prepared transactions: max_prepared_transactions of 5 or more.\n"
     "\n"
-    "Environment: FANOUT_POSTGRES_URL is the URL if --postgres is not given; PGPASSWORD is the password if "
-    "the URL has\n"
-    "none (a URL can be seen in the list of processes).\n"
+    "Environment: FANOUT_POSTGRES_URL is the URL if --postgres is not given; PGPASSWORD is the password if\n"
+    "the URL has none (a URL can be seen in the list of processes).\n"
     "\n"
     "Exit status: 0 all came out as it should; 1 it did not, or an error; 2 wrong arguments.";
 
@@ -108,7 +106,8 @@ asio::awaitable<finding> settled_on_one_connection(bench const& b) {
     support::stopwatch const watch;
     co_await session.execute("BEGIN");
     out.settled = co_await fanout::when_all_settled(rows, insert_row, connection, out.stats);
-    co_await session.execute(all_fulfilled(out.settled) ? "COMMIT" : "ROLLBACK");
+    auto const* const end = all_fulfilled(out.settled) ? "COMMIT" : "ROLLBACK";
+    co_await session.execute(end);
     out.took = watch.elapsed();
     co_return out;
 }
@@ -125,14 +124,14 @@ asio::awaitable<finding> all_on_one_connection(bench const& b) {
     support::stopwatch const watch;
     co_await session.execute("BEGIN");
     // [when-all]
-    auto committed = true;
+    auto const* end = "COMMIT";
     try {
         co_await fanout::when_all(rows, insert_row, connection, out.stats);
     } catch (postgres_error const& e) {
         std::cout << "  when_all threw: " << e.what() << '\n';
-        committed = false;
+        end = "ROLLBACK";
     }
-    co_await session.execute(committed ? "COMMIT" : "ROLLBACK"); // nothing of the fan-out runs any more
+    co_await session.execute(end); // nothing of the fan-out runs any more
     // [/when-all]
     out.took = watch.elapsed();
     co_return out;
@@ -172,7 +171,8 @@ asio::awaitable<finding> settled_on_separate_connections(bench const& b) {
     co_await transaction.execute("BEGIN");
     auto const insert_row = [&](row const& r, session_ptr& own) { return insert(*own, r, b.unit); };
     out.settled = co_await fanout::when_all_settled(rows, insert_row, connections, out.stats);
-    co_await transaction.execute(all_fulfilled(out.settled) ? "COMMIT" : "ROLLBACK"); // of no insert
+    auto const* const end = all_fulfilled(out.settled) ? "COMMIT" : "ROLLBACK";
+    co_await transaction.execute(end); // which is about no insert
     // [/separate]
     out.took = watch.elapsed();
     co_return out;
@@ -251,7 +251,7 @@ struct experiment {
     std::function<asio::awaitable<finding>(bench const&)> run;
     std::vector<row> const& given;
     std::vector<std::string>
-        errors;        // of each row, as SQLSTATE, or empty; none at all for when_all, which throws
+        errors;        // of each row: its SQLSTATE, or empty; no rows for when_all, which throws
     int units;         // how long it takes, at least
     bool side_by_side; // whether inserts run at the same time
     int rows_left;
@@ -260,31 +260,19 @@ struct experiment {
 std::vector<experiment> all_experiments() {
     auto const two_phase = [](bench const& b) { return transaction_per_connection(b, rows); };
     auto const two_phase_good = [](bench const& b) { return transaction_per_connection(b, good_rows); };
-    std::vector<std::string> const one_fails{"", "", "", "42703", ""};
+    std::vector<std::string> const none_fails{"", "", "", ""}, one_fails{"", "", "", "42703", ""};
     // After an error the transaction takes nothing more until it is rolled back: 25P02, at once.
-    std::vector<std::string> const transaction_fails{"", "", "", "42703", "25P02"};
+    std::vector<std::string> const transaction_fails{"", "", "", "42703", "25P02"}, it_threw;
     return {
         {"when_all_settled, one connection", "6 s, 0 rows", settled_on_one_connection, rows,
          transaction_fails, 6, false, 0},
-        {"when_all, one connection",
-         "the same queueing, 0 rows",
-         all_on_one_connection,
-         rows,
-         {},
-         6,
-         false,
-         0},
+        {"when_all, one connection", "the same queueing, 0 rows", all_on_one_connection, rows, it_threw, 6,
+         false, 0},
         {"separate connections, rollback on another", "about 5 s, the others' rows remain",
          settled_on_separate_connections, rows, one_fails, 5, true, 4},
         {"a transaction per connection, one fails", "described only", two_phase, rows, one_fails, 5, true, 0},
-        {"a transaction per connection, none fails",
-         "described only",
-         two_phase_good,
-         good_rows,
-         {"", "", "", ""},
-         5,
-         true,
-         4},
+        {"a transaction per connection, none fails", "described only", two_phase_good, good_rows, none_fails,
+         5, true, 4},
     };
 }
 
