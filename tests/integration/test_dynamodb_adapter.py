@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 import unittest
 
 from experiments import HEARTBEAT, finish, start
@@ -148,19 +149,21 @@ class Survives(unittest.TestCase):
         self.assertEqual(facts, ["fulfilled"] * 3 + ["sockets: 1"])
 
     def test_a_server_that_never_answers(self):
+        before = time.monotonic()
         with socket.create_server(("127.0.0.1", 0)) as silent:
             facts = self.check("silent", f"http://127.0.0.1:{silent.getsockname()[1]}")
         self.assertEqual(len(facts), 4)
         for fact in facts[:3]:
             self.assertRegex(fact, "^transient: no good reply from DynamoDB")
         self.assertEqual(facts[3], "sockets left: 0")
+        self.assertLess(time.monotonic() - before, 8)  # 3 requests that were given 100 ms each
 
     def test_a_request_cancelled_in_mid_flight_closes_its_connection(self):
         self.make_table()
         with Slow(self.dynamodb.port, 0.05) as way:
             facts = self.check("cancelled", way.url)
         self.assertEqual(facts, ["cancelled: 10, own items: 10"])
-        # The first one, which the first cancelled request had too; then one for each cancelled request's successors.
+        # The first cancelled request had the connection of the writes; each one of them was followed by a new connection.
         self.assertEqual(way.connections, 11)
 
     def test_a_thousand_clients_leave_nothing_behind(self):
