@@ -70,7 +70,7 @@ public:
     }
 
     // Sends the server a goodbye, if it takes one at once; waits for nothing. Not while an operation runs.
-    void close() { operation(*this); }
+    void close() { operation const halfway(*this); }
 
     bool is_open() const noexcept { return PQstatus(connection_.get()) == CONNECTION_OK; }
 
