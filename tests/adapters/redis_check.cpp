@@ -111,6 +111,16 @@ asio::awaitable<void> idles(adapters::redis_url url) {
     say("lost: " + co_await complaint(ask(session, "GET", "fanout:check")));
 }
 
+// Writes to a connection that has been reset while nobody looked.
+asio::awaitable<void> writes(adapters::redis_url url) {
+    redis_session session(url);
+    co_await session.connect();
+    say("working");
+    std::string line;
+    std::getline(std::cin, line); // blocks the loop on purpose
+    say("lost: " + co_await complaint(ask(session, "GET", "fanout:check")));
+}
+
 asio::awaitable<bool> is_there(redis_session& session, std::int64_t id) {
     auto const clients = co_await session.command("CLIENT", "LIST");
     co_return clients.text().find("id=" + std::to_string(id) + ' ') != std::string::npos;
@@ -246,6 +256,7 @@ std::map<std::string, part> const parts{
     {"connects", [](auto url, int) { return connects(url); }},
     {"loses", [](auto url, int) { return loses(url); }},
     {"idles", [](auto url, int) { return idles(url); }},
+    {"writes", [](auto url, int) { return writes(url); }},
     {"cancels", [](auto url, int) { return cancels(url); }},
     {"cycles", [](auto url, int count) { return cycles(url, count); }},
     {"replies", [](auto url, int) { return replies(url); }},

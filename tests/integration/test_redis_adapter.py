@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -27,9 +28,9 @@ def setUpModule():
 
 
 class RedisAdapter(unittest.TestCase):
-    def start(self, part, url=None, *more):
+    def start(self, part, url=None, *more, stdin=subprocess.DEVNULL):
         errors = tempfile.TemporaryFile("w+")
-        running = subprocess.Popen([CHECK, part, url or self.server.url, *map(str, more)], stdin=subprocess.DEVNULL,
+        running = subprocess.Popen([CHECK, part, url or self.server.url, *map(str, more)], stdin=stdin,
                                    stdout=subprocess.PIPE, stderr=errors, text=True, preexec_fn=end_with_parent)
         running.errors = errors
         watch = threading.Timer(HANG, running.kill)
@@ -182,6 +183,23 @@ class Losing(RedisAdapter):
                 if other["cmd"] == "select":
                     client.client_kill_filter(_id=other["id"])
         self.assertRegex(self.finish(running)[0], "^lost: Redis at .*(closed the connection|reset by peer)")
+
+
+    def test_a_write_to_a_connection_that_was_reset_does_not_end_the_program(self):
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            asks, answers = os.pipe()
+            running = self.start("writes", f"redis://127.0.0.1:{listening.getsockname()[1]}", stdin=asks)
+            os.close(asks)
+            talk = listening.accept()[0]
+            talk.recv(1000)
+            talk.sendall(b"+OK\r\n")
+            self.assertEqual(running.stdout.readline(), "working\n")
+            # The end of the stream, then a reset: what is written now would raise SIGPIPE.
+            talk.shutdown(socket.SHUT_WR)
+            talk.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            talk.close()
+            os.close(answers)
+            self.assertRegex(self.finish(running)[0], "^lost: Redis at .*(Broken pipe|closed the connection)")
 
 
 class Using(RedisAdapter):
