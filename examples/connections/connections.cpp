@@ -36,17 +36,19 @@ using namespace std::chrono_literals;
 
 constexpr std::array<std::size_t, 6> pool_sizes{1, 2, 4, 8, 16, 32};
 
-constexpr char const* about =
-    "Runs the same queries, all at once, over pools of 1, 2, 4, 8, 16 and 32 connections to a MariaDB, and measures how\n"
-    "long all of them take: beside the ideal, which is the time of all queries divided by the number of connections.\n"
-    "A query sleeps in the server, so that neither its processors nor its disks are the limit. Each pool is full of\n"
-    "connections before its clock starts.";
+constexpr char const* about = "Runs the same queries, all at once, over pools of 1, 2, 4, 8, 16 and 32 "
+                              "connections to a MariaDB, and measures how\n"
+                              "long all of them take: beside the ideal, which is the time of all queries "
+                              "divided by the number of connections.\n"
+                              "A query sleeps in the server, so that neither its processors nor its disks "
+                              "are the limit. Each pool is full of\n"
+                              "connections before its clock starts.";
 
-constexpr char const* footer =
-    "Environment: FANOUT_MYSQL_URL is the URL if --mysql is not given.\n"
-    "\n"
-    "Exit status: 0 each pool kept its connections busy and was no faster than the ideal; 1 one was not, or an error,\n"
-    "such as --plot without gnuplot; 2 wrong arguments.";
+constexpr char const* footer = "Environment: FANOUT_MYSQL_URL is the URL if --mysql is not given.\n"
+                               "\n"
+                               "Exit status: 0 each pool kept its connections busy and was no faster than "
+                               "the ideal; 1 one was not, or an error,\n"
+                               "such as --plot without gnuplot; 2 wrong arguments.";
 
 struct arguments {
     std::string url;
@@ -64,7 +66,9 @@ struct measured {
     double ratio() const { return static_cast<double>(wall.count()) / static_cast<double>(ideal.count()); }
 };
 
-double milliseconds(std::chrono::nanoseconds d) { return std::chrono::duration<double, std::milli>(d).count(); }
+double milliseconds(std::chrono::nanoseconds d) {
+    return std::chrono::duration<double, std::milli>(d).count();
+}
 
 std::string fixed(double number, int digits) {
     std::ostringstream out;
@@ -95,7 +99,9 @@ asio::awaitable<measured> measure(adapters::mysql_url url, std::size_t connectio
     session_pool sessions(connections, [url] { return adapters::open_mysql(url); });
     co_await fill(sessions);
     fanout::stats counted;
-    auto const run_one = [&](std::size_t, mysql_session& session) { return query(session, given.query_time); };
+    auto const run_one = [&](std::size_t, mysql_session& session) {
+        return query(session, given.query_time);
+    };
     co_await fanout::when_all(std::views::iota(std::size_t{0}, given.queries), run_one, sessions, counted);
     // [/measure]
     auto const all = given.query_time * given.queries;
@@ -123,7 +129,8 @@ void print(std::vector<measured> const& all) {
     for (auto const& m : all) {
         support::report("connections: pool of " + std::to_string(m.connections),
                         "ideal " + fixed(milliseconds(m.ideal), 1) + " ms",
-                        fixed(milliseconds(m.wall), 1) + " ms, effective parallelism " + fixed(m.parallelism, 1));
+                        fixed(milliseconds(m.wall), 1) + " ms, effective parallelism " +
+                            fixed(m.parallelism, 1));
     }
 }
 
@@ -150,8 +157,9 @@ void write_data(std::string const& name, std::vector<measured> const& all) {
     std::ofstream out(name);
     out << "connections\twall_ms\tideal_ms\tratio\tparallelism\n";
     for (auto const& m : all) {
-        out << m.connections << '\t' << fixed(milliseconds(m.wall), 3) << '\t' << fixed(milliseconds(m.ideal), 3) << '\t'
-            << fixed(m.ratio(), 3) << '\t' << fixed(m.parallelism, 3) << '\n';
+        out << m.connections << '\t' << fixed(milliseconds(m.wall), 3) << '\t'
+            << fixed(milliseconds(m.ideal), 3) << '\t' << fixed(m.ratio(), 3) << '\t'
+            << fixed(m.parallelism, 3) << '\n';
     }
     if (!out.flush())
         throw std::runtime_error("cannot write to " + name);
@@ -182,7 +190,8 @@ void draw(arguments const& given, std::string const& data) {
         commands << (n == 1 ? "" : ", ") << n;
     commands << ")\nset xrange [0.9:36]\nset grid\nset datafile separator tab\n"
              << "plot " << quoted(data) << " using 1:3 skip 1 with lines dashtype 2 title 'ideal', \\\n"
-             << "     " << quoted(data) << " using 1:2 skip 1 with linespoints pointtype 7 title 'measured'\n";
+             << "     " << quoted(data)
+             << " using 1:2 skip 1 with linespoints pointtype 7 title 'measured'\n";
     std::signal(SIGPIPE, SIG_IGN); // gnuplot may end before it has read all
     auto* const gnuplot = popen("gnuplot", "w");
     if (gnuplot == nullptr)
@@ -209,13 +218,17 @@ int main(int argc, char** argv) {
     CLI::App app(about, "connections");
     app.footer(footer);
     app.add_option("--mysql", given.url, "mysql://USER:PASSWORD@HOST:PORT/DATABASE")->type_name("URL");
-    app.add_option("--queries", given.queries, "How many")->check(CLI::Range(32, 100'000))->capture_default_str();
+    app.add_option("--queries", given.queries, "How many")
+        ->check(CLI::Range(32, 100'000))
+        ->capture_default_str();
     app.add_option_function<int>(
-           "--query-time", [&](int ms) { given.query_time = std::chrono::milliseconds(ms); }, "How long each one is")
+           "--query-time", [&](int ms) { given.query_time = std::chrono::milliseconds(ms); },
+           "How long each one is")
         ->check(CLI::Range(1, 10'000))
         ->type_name("MS")
         ->default_str(std::to_string(given.query_time.count()));
-    app.add_option("--plot", given.plot, "Draws wall time against connections by gnuplot; the numbers go to FILE.tsv")
+    app.add_option("--plot", given.plot,
+                   "Draws wall time against connections by gnuplot; the numbers go to FILE.tsv")
         ->type_name("FILE.svg");
     auto const describe = [](std::exception const& e) { return adapters::describe(e); };
     auto const job = [&] {

@@ -238,8 +238,7 @@ asio::awaitable<bool> settled(shop const& s) {
         rejected += (rejected.empty() ? "" : ", ") + name(products[i]);
         tell(name(products[i]) + ": " + adapters::describe(outcomes[i].exception()));
     }
-    support::report("product_reorder: when_all_settled, two of ten fail",
-                    "the rejected are collected",
+    support::report("product_reorder: when_all_settled, two of ten fail", "the rejected are collected",
                     count(moved(after)) + " rows changed; rejected: " + rejected);
     co_return agreed&& rejected == "product 3, product 7" && moved(after) == products.size() - 2;
 }
