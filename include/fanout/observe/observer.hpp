@@ -46,8 +46,9 @@ struct retry_event {
 /// The fan-out has ended; no event follows.
 struct finished_event {
     std::size_t not_started; ///< inputs that never ran (of a source whose size is not known: those known of)
-    std::size_t abandoned;   ///< inputs that were to run again when the fan-out was stopped, and do not: rejected
-    since_start at;          ///< the wall time of the fan-out
+    std::size_t
+        abandoned;  ///< inputs that were to run again when the fan-out was stopped, and do not: rejected
+    since_start at; ///< the wall time of the fan-out
 };
 
 namespace detail {
