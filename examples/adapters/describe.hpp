@@ -23,6 +23,8 @@ inline std::string describe(std::exception_ptr const& thrown) {
         std::rethrow_exception(thrown);
     } catch (std::exception const& e) {
         return describe(e);
+    } catch (...) {
+        return "an exception of unknown type";
     }
 }
 

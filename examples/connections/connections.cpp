@@ -230,13 +230,12 @@ int main(int argc, char** argv) {
     app.add_option("--plot", given.plot,
                    "Draws wall time against connections by gnuplot; the numbers go to FILE.tsv")
         ->type_name("FILE.svg");
-    auto const describe = [](std::exception const& e) { return adapters::describe(e); };
     auto const job = [&] {
         if (!given.plot.empty())
             require_gnuplot();
         return run(parse(given.url), given, all);
     };
-    auto const status = support::run_program(app, argc, argv, job, describe);
+    auto const status = support::run_program(app, argc, argv, job);
     if (status != support::done || given.plot.empty() || all.empty())
         return status;
     try {
@@ -245,6 +244,6 @@ int main(int argc, char** argv) {
         draw(given, data);
         return std::cout.flush() ? support::done : support::failed;
     } catch (std::exception const& e) {
-        return support::complain(app.get_name(), describe(e), support::failed);
+        return support::complain(app.get_name(), adapters::describe(e), support::failed);
     }
 }

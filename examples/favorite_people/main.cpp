@@ -213,15 +213,6 @@ asio::awaitable<bool> run(arguments const& given) {
     std::rethrow_exception(failure);
 }
 
-// Less the "[category:number at file:line…]" that Boost puts behind a system_error.
-std::string describe(std::exception const& e) {
-    std::string const what = e.what();
-    auto const* const error = dynamic_cast<system_error const*>(&e);
-    return error == nullptr
-               ? what
-               : what.substr(0, what.rfind(std::string(" [") + error->code().category().name() + ':'));
-}
-
 } // namespace
 
 int main(int argc, char** argv) {
@@ -241,5 +232,5 @@ int main(int argc, char** argv) {
         ->type_name("N")
         ->check(CLI::Range(1, 500))
         ->capture_default_str();
-    return support::run_program(app, argc, argv, [&] { return run(given); }, describe);
+    return support::run_program(app, argc, argv, [&] { return run(given); });
 }

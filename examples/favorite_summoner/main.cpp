@@ -498,6 +498,5 @@ int main(int argc, char** argv) {
             favorites::parse(adapters::parse_mysql_url, mysql, "--mysql", "FANOUT_MYSQL_URL"),
             favorites::parse(adapters::parse_redis_url, redis, "--redis", "FANOUT_REDIS_URL"));
     };
-    return support::run_program(app, argc, argv, job,
-                                [](std::exception const& e) { return adapters::describe(e); });
+    return support::run_program(app, argc, argv, job);
 }

@@ -468,6 +468,5 @@ int main(int argc, char** argv) {
                  "Show only how it ends when retries do not help: with exit status 1");
     support::add_unit(app, unit);
     auto const job = [&] { return run(parse(url), unit, only_exhausted); };
-    return support::run_program(app, argc, argv, job,
-                                [](std::exception const& e) { return adapters::describe(e); });
+    return support::run_program(app, argc, argv, job);
 }

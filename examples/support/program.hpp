@@ -2,6 +2,7 @@
 #pragma once
 // The frame of an example program: arguments, one io_context with a heartbeat beside the work, one line for an error.
 
+#include "../adapters/describe.hpp"
 #include "heartbeat.hpp"
 
 #include <CLI/CLI.hpp>
@@ -12,7 +13,6 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <functional>
 #include <iostream>
 #include <map>
 #include <optional>
@@ -75,10 +75,9 @@ inline std::string given_or(std::string const& value, char const* option, char c
 }
 
 // Parses, then runs `job()`, an awaitable<bool> that tells whether all came out as it should, on one thread; ends
-// with the heartbeat's line on standard output. `describe` makes one line of an exception, without secrets.
+// with the heartbeat's line on standard output.
 template <class Job>
-int run_program(CLI::App& app, int argc, char** argv, Job job,
-                std::function<std::string(std::exception const&)> describe = {}) {
+int run_program(CLI::App& app, int argc, char** argv, Job job) {
     auto const name = app.get_name();
     try {
         app.parse(argc, argv);
@@ -108,7 +107,7 @@ int run_program(CLI::App& app, int argc, char** argv, Job job,
     } catch (bad_argument const& e) {
         return complain(name, std::string(e.what()) + " (--help tells what is allowed)", wrong_arguments);
     } catch (std::exception const& e) {
-        return complain(name, describe ? describe(e) : e.what(), failed);
+        return complain(name, adapters::describe(e), failed);
     }
 }
 

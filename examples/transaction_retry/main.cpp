@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // transaction_retry: a whole database transaction as the unit of retry, on a real MySQL or MariaDB. See --help.
+#include "../adapters/describe.hpp"
 #include "../adapters/url.hpp"
-#include "describe.hpp"
 #include "transfers.hpp"
 
 #include <CLI/CLI.hpp>
@@ -104,6 +104,6 @@ int main(int argc, char** argv) {
             return *status;
         return run(std::get<adapters::mysql_url>(std::move(parsed)));
     } catch (std::exception const& e) {
-        return complain(bank::describe(e), failed);
+        return complain(adapters::describe(e), failed);
     }
 }

@@ -4,8 +4,8 @@
 
 #include <fanout/outcome.hpp>
 
+#include "../adapters/describe.hpp"
 #include "../adapters/mysql.hpp"
-#include "describe.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/mysql/common_server_errc.hpp>
@@ -64,8 +64,9 @@ asio::awaitable<void> transact(pooled_session& pooled, Body body) {
         committing = true;
         co_await session.execute("COMMIT");
     } catch (boost::system::system_error const& e) {
-        failure = committing && !lost_a_lock(e.code()) ? std::make_exception_ptr(effect_unknown(describe(e)))
-                                                       : std::current_exception();
+        failure = committing && !lost_a_lock(e.code())
+                      ? std::make_exception_ptr(effect_unknown(adapters::describe(e)))
+                      : std::current_exception();
     } catch (...) {
         failure = std::current_exception();
     }

@@ -6,7 +6,7 @@
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 
-#include "describe.hpp"
+#include "../adapters/describe.hpp"
 #include "signals.hpp"
 #include "story.hpp"
 #include "transaction.hpp"
@@ -149,7 +149,7 @@ bool settle_accounts(part const& p, outcome const& result, balances& expected) {
             tell(t.name + " was not run again: " + e.what());
         } catch (std::exception const& e) {
             known = known && fanout::state_of(result.outcomes[i]) == fanout::state::rejected;
-            tell(t.name + " failed for good: " + describe(e));
+            tell(t.name + " failed for good: " + adapters::describe(e));
         }
     }
     return known;
@@ -225,7 +225,7 @@ asio::awaitable<bool> show_retries(adapters::mysql_url url) {
         co_await session->execute("DROP TABLE fanout_accounts");
     } catch (std::exception const& e) {
         if (!failure)
-            throw std::runtime_error("could not drop the table fanout_accounts: " + describe(e));
+            throw std::runtime_error("could not drop the table fanout_accounts: " + adapters::describe(e));
     }
     if (failure)
         std::rethrow_exception(failure);

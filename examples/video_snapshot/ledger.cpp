@@ -3,26 +3,9 @@
 
 #include "transient.hpp"
 
-#include <boost/system/system_error.hpp>
-
 #include <algorithm>
 
 namespace snapshot {
-
-using boost::system::system_error;
-
-std::string describe(std::exception_ptr const& thrown) {
-    try {
-        std::rethrow_exception(thrown);
-    } catch (system_error const& e) {
-        std::string const what = e.what();
-        return what.substr(0, what.rfind(std::string(" [") + e.code().category().name() + ':'));
-    } catch (std::exception const& e) {
-        return e.what();
-    } catch (...) {
-        return "an exception of unknown type";
-    }
-}
 
 void ledger::on_settled(fanout::settled_event const& e) {
     stats::on_settled(e);

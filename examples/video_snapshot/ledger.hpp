@@ -5,12 +5,16 @@
 #include <fanout/observe/stats.hpp>
 #include <fanout/outcome.hpp>
 
+#include "../adapters/describe.hpp"
+
 #include <atomic>
 #include <exception>
 #include <string>
 #include <vector>
 
 namespace snapshot {
+
+using adapters::describe;
 
 // Counts as fanout::stats does, and keeps what became of each video, for every strategy alike.
 class ledger : public fanout::stats {
@@ -40,8 +44,5 @@ private:
     std::size_t throttled_ = 0;
     std::size_t first_rejected_ = static_cast<std::size_t>(-1);
 };
-
-// An exception's message without the machine's part that Boost adds ("[system:111 at …]").
-std::string describe(std::exception_ptr const& thrown);
 
 } // namespace snapshot
