@@ -49,7 +49,8 @@ def setUpModule():
 
 class FavoriteSummoner(ExperimentTest):
     def run_program(self, mysql=None, redis=None, **options):
-        return experiments.run(PROGRAM, "--mysql", mysql or self.mariadb.url, "--redis", redis or self.redis.url, **options)
+        return experiments.run(PROGRAM, "--mysql", mysql or self.mariadb.url, "--redis", redis or self.redis.url,
+                               **options)
 
     def query(self, sql):
         with self.mariadb.connect() as mysql, mysql.cursor() as cursor:
@@ -106,8 +107,8 @@ class Figures(FavoriteSummoner):
                            "WHERE command_type IN ('Query', 'Execute') ORDER BY event_time")
             sent = {}
             for thread, statement in cursor.fetchall():
-                if word := re.match("BEGIN|COMMIT|ROLLBACK|INSERT INTO fanout_(summoner|favorite)|UPDATE fanout_favorite "
-                                    "SET deleted_at = NULL", statement):
+                if word := re.match("BEGIN|COMMIT|ROLLBACK|INSERT INTO fanout_(summoner|favorite)|"
+                                    "UPDATE fanout_favorite SET deleted_at = NULL", statement):
                     sent.setdefault(thread, []).append(word[0])
         transactions = []
         for words in sent.values():
@@ -141,12 +142,11 @@ class Broken(FavoriteSummoner):
         self.assert_nothing_left()
 
     def test_urls(self):
-        for options, says in ((("--mysql", "mysql://"), "--mysql"), (("--redis", "redis://"), "--redis"), ((), "--redis"),
-                              (("--redis", "rediss://h"), "TLS")):
-            with self.subTest(options):
-                given = dict(zip(options[::2], options[1::2]))
-                arguments = {"--mysql": self.mariadb.url, **given} if says != "--mysql" else {"--redis": self.redis.url, **given}
-                result = experiments.run(PROGRAM, *(word for pair in arguments.items() for word in pair))
+        for option, url, says in (("--mysql", "mysql://", "--mysql"), ("--redis", "redis://", "--redis"),
+                                  ("--redis", "", "--redis is needed"), ("--redis", "rediss://h", "TLS")):
+            with self.subTest(url):
+                given = {"--mysql": self.mariadb.url, "--redis": self.redis.url, option: url}
+                result = experiments.run(PROGRAM, *(word for pair in given.items() for word in pair if all(pair)))
                 self.assert_one_line(result, 2, says)
 
     def test_a_server_that_is_killed_in_mid_run(self):
