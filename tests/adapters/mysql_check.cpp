@@ -214,6 +214,5 @@ int main(int argc, char** argv) {
         return parts.at(name)(
             adapters::parse_mysql_url(support::given_or(url, "--mysql", "FANOUT_MYSQL_URL")));
     };
-    return support::run_program(app, argc, argv, job,
-                                [](std::exception const& e) { return adapters::describe(e); });
+    return support::run_program(app, argc, argv, job);
 }
