@@ -165,7 +165,7 @@ asio::awaitable<bool> answered(adapters::mysql_url url) {
     };
     auto const executor = co_await asio::this_coro::executor;
     auto both = asio::experimental::make_parallel_group(
-        asio::co_spawn(executor, run(session, "SELECT SLEEP(0.3)"), asio::deferred),
+        asio::co_spawn(executor, run(session, "SELECT SLEEP(2)"), asio::deferred),
         asio::co_spawn(executor, second, asio::deferred));
     auto const ended = co_await both.async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
     if (auto const failure = std::get<1>(ended))
