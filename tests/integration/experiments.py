@@ -15,7 +15,7 @@ import time
 import unittest
 from urllib.parse import unquote, urlsplit
 
-from servers import end_with_parent
+from processes import end_with_parent
 
 # In the order in which docs/tutorial has them.
 PROGRAMS = ("sleepers", "product_reorder", "transaction_fanout", "favorite_summoner", "favorite_people", "connections")

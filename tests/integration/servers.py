@@ -11,7 +11,6 @@ was killed.
 import asyncio
 import atexit
 import contextlib
-import ctypes
 import os
 import pwd
 import select
@@ -34,17 +33,9 @@ import psycopg2
 import pymysql
 import redis
 
+from processes import end_with_parent
+
 START_TIMEOUT = 60
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
-
-# A polite end (Ctrl-C, ctest's time limit) runs the clean-ups; after an impolite one only temporary folders remain.
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-
-
-def end_with_parent():
-    """For `preexec_fn`: the child is killed when this process ends."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port():
@@ -255,6 +246,8 @@ class PostgreSQL(Server):
             return place
         # As Debian's packages have it: usr/lib/postgresql/15/bin, and its data in usr/share beside.
         copy = self.folder / "programs"
+        copy.mkdir()
+        copy.chmod(0o755)  # whatever the umask is
         shutil.copytree(place.parents[3], copy / "usr", symlinks=True)
         return copy / place.relative_to(place.parents[4])
 

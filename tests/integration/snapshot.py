@@ -1,83 +1,16 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Runs the video_snapshot program, and looks at its two tables with clients that are not ours (PyMySQL, boto3)."""
+"""The video_snapshot program between its two tables, which are read with clients that are not ours (PyMySQL, boto3)."""
 
-import dataclasses
-import json
-import os
-import re
 import signal
-import subprocess
 import time
 import unittest
 from urllib.parse import quote
 
-from servers import DynamoDB, MariaDB, end_with_parent
+from servers import DynamoDB, MariaDB
+from video_snapshot import HANG, Snapshot
 
-PROGRAM = os.environ["FANOUT_VIDEO_SNAPSHOT"]
-# No run of these tests comes near this; one that reaches it hangs.
-HANG = 120
 DATE = "2026-11-22"
 TABLE = "VideoTable"
-
-SUMMARY = re.compile(
-    r"snapshot: (\d+) fulfilled, (\d+) rejected, (\d+) not started, (\d+) doubled; ([\d.]+) s, parallelism ([\d.]+)")
-
-
-@dataclasses.dataclass
-class Summary:
-    fulfilled: int
-    rejected: int
-    not_started: int
-    doubled: int
-    seconds: float
-    parallelism: float
-
-
-@dataclasses.dataclass
-class Run:
-    status: int
-    output: str
-    errors: str
-
-    @property
-    def summary(self):
-        """The last line of the output, which must be the summary."""
-        lines = self.output.splitlines()
-        found = SUMMARY.fullmatch(lines[-1]) if lines else None
-        if not found:
-            raise AssertionError(f"the last line is no summary: {self}")
-        return Summary(*(int(n) for n in found.groups()[:4]), *(float(n) for n in found.groups()[4:]))
-
-    @property
-    def report(self):
-        """With --json: the object on the line before the summary."""
-        return json.loads(self.output.splitlines()[-2])
-
-
-class Snapshot:
-    """One process of the program. `secrets` must never show up in what it prints."""
-
-    def __init__(self, *arguments, environment=None, secrets=()):
-        self.secrets = secrets
-        self.process = subprocess.Popen(
-            [PROGRAM, *map(str, arguments)], text=True, errors="replace", stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=end_with_parent,
-            env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **(environment or {})})
-
-    def wait(self):
-        try:
-            output, errors = self.process.communicate(timeout=HANG)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            output, errors = self.process.communicate()
-            raise AssertionError(f"hangs: {output}{errors}") from None
-        for secret in self.secrets:
-            if secret in output + errors:
-                raise AssertionError("a secret was printed")
-        return Run(self.process.returncode, output, errors)
-
-    def signal(self, number):
-        self.process.send_signal(number)
 
 
 class Tables:

@@ -10,7 +10,7 @@ import time
 import unittest
 from pathlib import Path
 
-from snapshot import Snapshot
+from video_snapshot import Snapshot
 
 
 class Embedded(unittest.TestCase):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import servers
+from processes import end_with_parent
 
 SERVERS = {server.name: server for server in (servers.MariaDB, servers.PostgreSQL, servers.Redis, servers.DynamoDB)}
 FORWARDED = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -29,7 +30,7 @@ def execute(command, environment):
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED | {signal.SIGCHLD})
 
     def before():
-        servers.end_with_parent()
+        end_with_parent()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED | {signal.SIGCHLD})
 
     try:
