@@ -11,7 +11,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -55,8 +57,9 @@ asio::awaitable<void> run(postgres_session& session, std::string sql) {
     co_await session.execute(std::move(sql));
 }
 
-asio::awaitable<std::string> ask(postgres_session& session, std::string sql) {
-    auto const found = co_await session.execute(std::move(sql));
+template <class... Values>
+asio::awaitable<std::string> ask(postgres_session& session, std::string sql, Values... values) {
+    auto const found = co_await session.execute(std::move(sql), values...);
     co_return found.rows.at(0).at(0).value_or("NULL");
 }
 
@@ -78,6 +81,9 @@ public:
     }
     asio::awaitable<void> cancel() {
         signal_.emit(asio::cancellation_type::terminal);
+        co_await end();
+    }
+    asio::awaitable<void> end() {
         boost::system::error_code error;
         if (!over_)
             co_await ended_.async_wait(asio::redirect_error(asio::use_awaitable, error));
@@ -161,7 +167,9 @@ asio::awaitable<void> killed_idle() {
     postgres_session session(url());
     co_await session.connect();
     tell("backend " + co_await ask(session, "SELECT pg_backend_pid()"));
-    std::cin.get(); // the test says when
+    asio::posix::stream_descriptor input(co_await asio::this_coro::executor, ::dup(STDIN_FILENO));
+    char said;
+    co_await input.async_read_some(asio::buffer(&said, 1), asio::use_awaitable); // the test says when
     co_await outcome("after", run(session, "SELECT 1"));
     tell_open(session);
 }
@@ -170,16 +178,16 @@ asio::awaitable<void> cancelled() {
     postgres_session session(url());
     co_await session.connect();
     auto const pid = co_await ask(session, "SELECT pg_backend_pid()");
-    cancellable sleeper(co_await asio::this_coro::executor, "sleep", run(session, "SELECT pg_sleep(1)"));
+    cancellable sleeper(co_await asio::this_coro::executor, "sleep", run(session, "SELECT pg_sleep(5)"));
     co_await pause_for(100ms);
     co_await sleeper.cancel();
     tell_open(session);
     co_await outcome("again", run(session, "SELECT 1"));
     postgres_session other(url());
     co_await other.connect();
-    auto const there = "SELECT count(*) FROM pg_stat_activity WHERE pid = " + pid;
-    tell("backends: " + co_await ask(other, there));
-    while (co_await ask(other, there) != "0") // until the statement has ended
+    auto const there = "SELECT count(*) FROM pg_stat_activity WHERE pid = $1";
+    tell("backends: " + co_await ask(other, there, pid));
+    while (co_await ask(other, there, pid) != "0") // until the statement has ended
         co_await pause_for(20ms);
     tell("backends: 0");
     co_await session.connect();
@@ -229,11 +237,11 @@ asio::awaitable<void> silent() {
 asio::awaitable<void> busy() {
     postgres_session session(url());
     co_await session.connect();
-    cancellable first(co_await asio::this_coro::executor, "first", run(session, "SELECT pg_sleep(0.2)"));
+    cancellable first(co_await asio::this_coro::executor, "first", run(session, "SELECT pg_sleep(2)"));
     co_await pause_for(50ms);
     co_await outcome("second", run(session, "SELECT 1"));
     co_await outcome("connect", session.connect());
-    co_await pause_for(300ms);
+    co_await first.end();
     co_await outcome("third", run(session, "SELECT 1"));
 }
 
@@ -252,11 +260,13 @@ asio::awaitable<void> cycles() {
     tell("files: " + std::to_string(open_files() + 1 - files) + " more");
 }
 
-// The context ends in the middle of a statement, and of a connect.
+// The context ends in the middle of a statement, half a second after it began.
+bool asleep = false;
 asio::awaitable<void> abandoned() {
     postgres_session session(url());
     co_await session.connect();
     tell("asleep");
+    asleep = true;
     co_await session.execute("SELECT pg_sleep(2)");
 }
 
@@ -288,8 +298,10 @@ int main(int argc, char** argv) {
         }
     });
     if (name == "abandoned") {
+        while (!asleep && context.run_one() > 0)
+            ;
         context.run_for(500ms);
-        return 0;
+        return status;
     }
     context.run();
     std::cout << beating << '\n';

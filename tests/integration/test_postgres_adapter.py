@@ -16,7 +16,8 @@ import unittest
 from urllib.parse import quote
 
 from experiments import Result
-from servers import PostgreSQL, end_with_parent, free_port
+from processes import end_with_parent
+from servers import PostgreSQL, free_port
 
 CHECK = os.environ["FANOUT_POSTGRES_CHECK"]
 # No run of these tests comes near this; one that reaches it hangs.
