@@ -150,7 +150,7 @@ install_redis() {
 
 # The version that this release has: its package `postgresql` depends on postgresql-15, or whichever it is.
 postgresql_package() {
-    apt-cache depends postgresql 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^postgresql-[0-9]+$/ { print $2; exit }'
+    apt-cache depends postgresql 2>/dev/null | awk '$1 == "Depends:" && $2 ~ /^postgresql-[0-9]+$/ { print $2; exit }' || true
 }
 
 install_postgresql() {
@@ -186,7 +186,7 @@ install_boost188() {
 
 demo=(g++ cmake ninja-build "$boost_package" libcli11-dev libsqlite3-dev libssl-dev)
 test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless libpq-dev libhiredis-dev
-    python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis)
+    openssl tzdata python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis)
 # Another gnuplot than gnuplot-nox does as well, and would have to make room for it.
 command -v gnuplot >/dev/null || test+=(gnuplot-nox)
 ci=(clang-19 libclang-rt-19-dev clang-format-19)
