@@ -6,6 +6,7 @@
 # Starts and stops its own server; the first run installs what is missing (scripts/setup.sh) and builds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/paths.sh
 
 scripts/setup.sh test >&2
 
@@ -13,8 +14,5 @@ build=build/release
 cmake --preset release -DFANOUT_BUILD_EXAMPLES=ON -DFANOUT_BUILD_TESTS=OFF >/dev/null
 cmake --build $build --target transaction_retry >&2
 
-# Debian's own Python sees PyMySQL and boto3, as in tests/integration/CMakeLists.txt.
-python=/usr/bin/python3
-[ -x $python ] || python=python3
 FANOUT_TRANSACTION_RETRY=$PWD/$build/examples/transaction_retry/transaction_retry \
-    exec $python -B tests/integration/transaction_retry.py
+    exec $fanout_python -B tests/integration/transaction_retry.py
