@@ -34,7 +34,12 @@ class TransactionFanout(ExperimentTest):
     """On one server, in which no run leaves anything."""
 
     def query(self, sql, *parameters):
-        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
+        with contextlib.closing(self.server.connect()) as connection:
+            return self.query_on(connection, sql, *parameters)
+
+    @staticmethod
+    def query_on(connection, sql, *parameters):
+        with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
             return [row[0] for row in cursor.fetchall()] if cursor.description else None
 
@@ -123,13 +128,29 @@ class Figures(TransactionFanout):
 class Disturbed(TransactionFanout):
     """The second phase, where connections or the program are lost in between."""
 
+    def setUp(self):
+        self.connect()
+
+    def connect(self):
+        # Kept: looks and strikes must come within the two units that one of the branches is behind the others.
+        self.connection = self.server.connect()
+        self.addCleanup(self.connection.close)
+
+    def query(self, sql, *parameters):
+        return self.query_on(self.connection, sql, *parameters)
+
+    def start_until_three_are_prepared(self):
+        """The fourth, of 5 units, is still at its insert: two units remain."""
+        running, told = self.start_until(NONE_FAILS, unit="500ms")
+        self.wait_until(lambda: len(self.prepared()) == 3)
+        return running, told
+
     def terminate(self, condition):
         return self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                           f"WHERE usename = current_user AND pid <> pg_backend_pid() AND {condition}")
 
     def test_a_branch_whose_connection_is_lost_takes_all_others_with_it(self):
-        running, told = self.start_until(NONE_FAILS)
-        self.wait_until(lambda: len(self.prepared()) == 3)
+        running, told = self.start_until_three_are_prepared()
         self.assertEqual(self.terminate("state = 'active' AND query LIKE 'INSERT %%'"), [True])
         result = finish(running, told)
         self.assert_one_line(result, 1, "not everything came out")
@@ -138,8 +159,7 @@ class Disturbed(TransactionFanout):
         self.assert_nothing_left()
 
     def test_what_is_prepared_is_committed_although_its_connections_are_lost(self):
-        running, told = self.start_until(NONE_FAILS)
-        self.wait_until(lambda: len(self.prepared()) == 3)
+        running, told = self.start_until_three_are_prepared()
         self.assertEqual(self.terminate("state = 'idle' AND query LIKE 'PREPARE %%'"), [True] * 3)
         result = finish(running, told)
         self.assert_right(result)
@@ -147,8 +167,7 @@ class Disturbed(TransactionFanout):
         self.assert_nothing_left()
 
     def test_between_the_phases_transactions_are_in_doubt_until_somebody_finishes_them(self):
-        running, _ = self.start_until(NONE_FAILS)
-        self.wait_until(lambda: len(self.prepared()) == 3)
+        running, _ = self.start_until_three_are_prepared()
         running.kill()
         running.communicate()
         self.wait_until(lambda: self.query("SELECT count(*) FROM pg_stat_activity "
@@ -156,16 +175,17 @@ class Disturbed(TransactionFanout):
         # Nobody is there any more, and they are: not even a crash of the server ends them.
         self.server.kill()
         self.server.start()
+        self.connect()
         in_doubt = self.prepared()
         self.assertEqual(len(in_doubt), 3)
         again = run(PROGRAM, env=self.server.environment())
         self.assert_one_line(again, 1, "a table fanout_node_test already", "pg_prepared_xacts")
         self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [0])
         # Each can go either way, by itself.
-        self.query(f"COMMIT PREPARED '{in_doubt[0]}'")
+        self.query("COMMIT PREPARED %s", in_doubt[0])
         self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [1])
         for gid in in_doubt[1:]:
-            self.query(f"ROLLBACK PREPARED '{gid}'")
+            self.query("ROLLBACK PREPARED %s", gid)
         self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [1])
         self.query("DROP TABLE fanout_node_test")
 
@@ -175,6 +195,7 @@ class Disturbed(TransactionFanout):
         result = finish(running, told)
         self.assert_one_line(result, 1, "PostgreSQL at 127.0.0.1")
         self.server.start()
+        self.connect()
         self.query("DROP TABLE fanout_node_test")
 
 
