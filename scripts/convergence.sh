@@ -8,6 +8,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh bench
-cmake --preset release -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
-cmake --build build/release --target convergence --parallel "$(nproc)" >/dev/null
-exec build/release/benchmarks/convergence "$@"
+cmake --preset release -B build/bench -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
+cmake --build build/bench --target convergence --parallel "$(nproc)" >/dev/null
+exec build/bench/benchmarks/convergence "$@"

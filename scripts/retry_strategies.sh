@@ -9,6 +9,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh bench
-cmake --preset release -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
-cmake --build build/release --target retry_strategies --parallel "$(nproc)" >/dev/null
-exec build/release/benchmarks/retry_strategies "$@"
+cmake --preset release -B build/bench -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
+cmake --build build/bench --target retry_strategies --parallel "$(nproc)" >/dev/null
+exec build/bench/benchmarks/retry_strategies "$@"

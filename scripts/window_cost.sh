@@ -13,9 +13,9 @@ case $n in *[!0-9]* | '' | 0*) echo "window_cost.sh: N must be a positive number
 scripts/setup.sh bench
 . scripts/paths.sh
 
-cmake --preset release -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
-cmake --build build/release --target window_cost --parallel "$(nproc)" >/dev/null
-program=build/release/benchmarks/window_cost
+cmake --preset release -B build/bench -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
+cmake --build build/bench --target window_cost --parallel "$(nproc)" >/dev/null
+program=build/bench/benchmarks/window_cost
 
 instructions() { # <what> <children>
     valgrind --tool=callgrind --callgrind-out-file=/dev/null "$program" "$1" "$2" 2>&1 | awk '/Collected/ {print $4}'

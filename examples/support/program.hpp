@@ -84,6 +84,8 @@ int run_program(CLI::App& app, int argc, char** argv, Job job) {
     } catch (CLI::CallForHelp const&) {
         std::cout << app.help();
         return done;
+    } catch (CLI::ExtrasError const&) { // whose words are the arguments, and one may be a URL with a password
+        return complain(name, "an argument is not known (--help tells what is allowed)", wrong_arguments);
     } catch (CLI::ParseError const& e) {
         return complain(name, std::string(e.what()) + " (--help tells what is allowed)", wrong_arguments);
     }

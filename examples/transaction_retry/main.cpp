@@ -63,6 +63,8 @@ std::variant<adapters::mysql_url, int> parse_arguments(int argc, char** argv) {
     } catch (CLI::CallForHelp const&) {
         std::cout << app.help();
         return done;
+    } catch (CLI::ExtrasError const&) { // whose words are the arguments, and one may be a URL with a password
+        return complain("an argument is not known (--help tells what is allowed)", wrong_arguments);
     } catch (CLI::ParseError const& e) {
         return complain(std::string(e.what()) + " (--help tells what is allowed)", wrong_arguments);
     }

@@ -213,6 +213,8 @@ std::variant<arguments, std::string> parse_arguments(int argc, char const* const
         return app.help();
     } catch (CLI::CallForVersion const& e) {
         return std::string(e.what()) + '\n';
+    } catch (CLI::ExtrasError const&) { // whose words are the arguments, and one may be a URL with a password
+        throw usage_error("an argument is not known (--help tells what is allowed)");
     } catch (CLI::ParseError const& e) {
         std::string const what = e.what();
         if (e.get_name() == "ArgumentMismatch" && what.starts_with("--"))

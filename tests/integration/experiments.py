@@ -25,7 +25,7 @@ PROGRAM = os.environ.get("FANOUT_PROGRAM")
 HANG = 120
 
 ROW = re.compile(r"^\| ([^|\n]+) \| ([^|\n]*) \| ([^|\n]*) \|$", re.MULTILINE)
-HEARTBEAT = re.compile(r"^heartbeat: \d+ beats, at most (\d+) ms late; (\d+) by more than 100 ms$", re.MULTILINE)
+HEARTBEAT = re.compile(r"^heartbeat: \d+ beats, at most (\d+) ms late; (\d+) by more than 100 ms", re.MULTILINE)
 
 
 @dataclasses.dataclass
