@@ -11,6 +11,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <csignal>
@@ -173,24 +174,35 @@ std::string quoted(std::string const& text) {
     return out + '\'';
 }
 
-void require_gnuplot() {
-    if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) // NOLINT: a command without data
-        throw std::runtime_error("--plot needs gnuplot, which is not installed (on Debian: gnuplot-nox)");
+// To gnuplot "| a" and "< a" are commands, "./| a" is a file.
+std::string quoted_file(std::string const& name) {
+    return quoted(name.starts_with('/') ? name : "./" + name);
+}
+
+// Within quotes, too, a newline ends gnuplot's command and begins another. What is wrong, or nothing.
+std::string refuse_control_characters(std::string const& name) {
+    auto const is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+    return std::ranges::any_of(name, is_control) ? "the name has a control character, such as a newline" : "";
+}
+
+// Waits for a shell: not while an event loop runs.
+bool is_gnuplot_there() {
+    return std::system("command -v gnuplot >/dev/null 2>&1") == 0; // NOLINT: a command without data
 }
 
 // Gives gnuplot its commands and waits for it: not while an event loop runs.
 void draw(arguments const& given, std::string const& data) {
     std::ostringstream commands;
     commands << "set terminal svg size 720,480\n"
-             << "set output " << quoted(given.plot) << '\n'
+             << "set output " << quoted_file(given.plot) << '\n'
              << "set title " << quoted(title(given)) << '\n'
              << "set xlabel 'connections'\nset ylabel 'wall time, ms'\n"
              << "set logscale xy\nset xtics (";
     for (auto const n : pool_sizes)
         commands << (n == 1 ? "" : ", ") << n;
     commands << ")\nset xrange [0.9:36]\nset grid\nset datafile separator tab\n"
-             << "plot " << quoted(data) << " using 1:3 skip 1 with lines dashtype 2 title 'ideal', \\\n"
-             << "     " << quoted(data)
+             << "plot " << quoted_file(data) << " using 1:3 skip 1 with lines dashtype 2 title 'ideal', \\\n"
+             << "     " << quoted_file(data)
              << " using 1:2 skip 1 with linespoints pointtype 7 title 'measured'\n";
     std::signal(SIGPIPE, SIG_IGN); // gnuplot may end before it has read all
     auto* const gnuplot = popen("gnuplot", "w");
@@ -229,10 +241,13 @@ int main(int argc, char** argv) {
         ->default_str(std::to_string(given.query_time.count()));
     app.add_option("--plot", given.plot,
                    "Draws wall time against connections by gnuplot; the numbers go to FILE.tsv")
+        ->check(refuse_control_characters)
         ->type_name("FILE.svg");
+    auto can_draw = true;
+    app.callback([&] { can_draw = given.plot.empty() || is_gnuplot_there(); });
     auto const job = [&] {
-        if (!given.plot.empty())
-            require_gnuplot();
+        if (!can_draw)
+            throw std::runtime_error("--plot needs gnuplot, which is not installed (on Debian: gnuplot-nox)");
         return run(parse(given.url), given, all);
     };
     auto const status = support::run_program(app, argc, argv, job);

@@ -7,10 +7,10 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from experiments import PROGRAM, ExperimentTest, run
+from experiments import PROGRAM, ExperimentTest, finish, run, run_undisturbed, start
 from servers import MariaDB, free_port
 
-QUERIES, QUERY_TIME = 128, 20  # ms
+QUERIES, QUERY_TIME = 200, 10  # ms; as the program has them by itself
 SIZES = (1, 2, 4, 8, 16, 32)
 OURS = re.compile(r"([\d.]+) ms, effective parallelism ([\d.]+)")
 
@@ -33,7 +33,7 @@ class Connections(ExperimentTest):
             return int(cursor.fetchone()[1])
 
     def test_wall_time_follows_the_number_of_connections(self):
-        result = self.run_program(queries=QUERIES, query_time=QUERY_TIME)
+        result = run_undisturbed(PROGRAM, env=self.server.environment())
         self.assert_right(result)
         self.assertEqual([name for name, _, _ in result.rows], [f"connections: pool of {n}" for n in SIZES], result)
         for size, (name, ideal, ours) in zip(SIZES, result.rows):
@@ -45,11 +45,8 @@ class Connections(ExperimentTest):
                 # Each connection runs one query at a time, and no connection idles for long.
                 self.assertLessEqual(parallelism, size + 0.05, result)
                 self.assertGreater(parallelism, size * 0.6, result)
-                self.assertLess(wall, by_hand * 2, result)
+                self.assertLess(wall, by_hand * 2 + 200, result)
         self.assertGreaterEqual(self.connections(), max(SIZES))
-
-    def test_as_the_documentation_has_it(self):
-        self.assert_right(run(PROGRAM, env=self.server.environment()))
 
     def test_the_plot_shows_the_numbers_of_the_table(self):
         plot = self.folder / "it's a plot.svg"
@@ -65,6 +62,16 @@ class Connections(ExperimentTest):
         self.assertEqual([int(line.split("\t")[0]) for line in lines], list(SIZES))
         for line, (_, _, ours) in zip(lines, result.rows):
             self.assertEqual(f"{float(line.split()[1]):.1f}", OURS.fullmatch(ours)[1])
+
+    def test_the_name_of_a_plot_is_never_a_command(self):
+        result = finish(start(PROGRAM, "--queries", "64", "--query-time", "5", "--plot", "| touch made; cat.svg",
+                              env=self.server.environment(), cwd=self.folder), record=False)
+        self.assert_right(result)
+        self.assertFalse((self.folder / "made").exists())
+        self.assertIn("<svg", (self.folder / "| touch made; cat.svg").read_text())
+        for name in ("a\n!touch made\n.svg", "a\x7f.svg"):
+            self.assert_one_line(self.run_program("--plot", self.folder / name), 2, "--plot: .*control character")
+        self.assertFalse((self.folder / "made").exists())
 
     def test_without_gnuplot_nothing_is_measured(self):
         result = self.run_program("--plot", self.folder / "none.svg",
