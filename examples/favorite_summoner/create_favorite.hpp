@@ -10,6 +10,7 @@
 #include "../adapters/redis.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/mysql/results.hpp>
 #include <boost/system/system_error.hpp>
 
@@ -106,6 +107,9 @@ inline asio::awaitable<void> transact(mysql_session& db, asio::awaitable<void> w
     }
     if (!failure)
         co_return;
+    // Cancelled between two statements, the session is as good as ever, and would go back to the pool in the middle of
+    // its transaction: so ROLLBACK is to run after a cancellation, too. Another one may still end it.
+    co_await asio::this_coro::reset_cancellation_state();
     try {
         if (db.usable()) // without a connection the server has rolled back by itself, or will
             co_await db.execute("ROLLBACK");

@@ -32,6 +32,7 @@ FAULTS = {
     'fault at "save the favourite", after': "failed; left behind: nothing",
     'fault at "restore the favourite", before': "failed; left behind: the cache entry, the record",
     'fault at "restore the favourite", after': "failed; left behind: nothing",
+    'cancelled behind "save the record", after': "failed; left behind: nothing",
 }
 COUNT = re.compile(r"(\d+) round trips? in a row, ([\d.]+) ms \((\d+) statements?, (\d+) Redis commands?\)")
 ONE_WAY = 0.025
@@ -80,13 +81,19 @@ class FavoriteSummoner(ExperimentTest):
 
 class Figures(FavoriteSummoner):
     def test_what_each_way_asks_of_the_servers_and_leaves_behind(self):
-        self.assert_figures(self.run_program(record=False))
+        self.assert_figures(self.run_program())
         self.assert_nothing_left()
 
     def test_it_takes_as_many_round_trips_as_it_says_where_the_servers_are_far_away(self):
         with Network(self.mariadb.port, ONE_WAY) as mysql, Network(self.redis.port, ONE_WAY) as redis:
-            took = self.assert_figures(self.run_program(at_port(self.mariadb.url, mysql.port),
-                                                        at_port(self.redis.url, redis.port)))
+            # Made again while the machine was busy with something else, as the heartbeat says; the last one counts. Not
+            # recorded: what is recorded comes without a network in between.
+            for _ in range(8):
+                result = self.run_program(at_port(self.mariadb.url, mysql.port), at_port(self.redis.url, redis.port),
+                                          record=False)
+                if result.heartbeat_worst is None or result.heartbeat_worst <= 25:
+                    break
+            took = self.assert_figures(result)
         for name, (in_a_row, _, _) in COUNTS.items():
             round_trips = took[name] / 1000 / (2 * ONE_WAY)
             self.assertGreaterEqual(round_trips, in_a_row * 0.99, name)
