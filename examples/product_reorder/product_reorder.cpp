@@ -112,7 +112,7 @@ asio::awaitable<void> begin_anew(mysql_session& session, std::string_view title,
     co_await session.execute(
         "INSERT INTO fanout_product VALUES (1, 'a', 0), (2, 'b', 1), (3, 'c', 2), (4, 'd', 3), "
         "(5, 'e', 4), (6, 'f', 5), (7, 'g', 6), (8, 'h', 7), (9, 'i', 8), (10, 'j', 9)");
-    co_await session.execute("CREATE OR REPLACE SEQUENCE fanout_product_refusals");
+    co_await session.execute("ALTER SEQUENCE fanout_product_refusals RESTART");
     co_await session.execute(std::string(fault));
 }
 
@@ -190,6 +190,15 @@ session_pool::create_function opener(shop const& s) {
 
 bool is_usable(mysql_session const& session) { return session.usable(); }
 
+// Borrows all connections at once, so that each is open before the work begins.
+asio::awaitable<void> open_all(session_pool& sessions) {
+    std::vector<session_pool::lease> all;
+    while (all.size() < sessions.size())
+        all.push_back(co_await sessions.acquire());
+    for (auto& one : all)
+        one.give_back();
+}
+
 // when_all, four connections, and the update of product 6 is refused, half of a unit after it began.
 asio::awaitable<bool> half_done(shop const& s) {
     co_await begin_anew(s.session, "when_all on four connections, product 6 is refused", refuse_6);
@@ -197,6 +206,7 @@ asio::awaitable<bool> half_done(shop const& s) {
     fates known;
     // [half-done]
     session_pool sessions(4, opener(s), is_usable);
+    co_await open_all(sessions);
     auto const move_one = [&](product const& p, mysql_session& session) {
         return move(session, p, p.id == 6 ? s.unit / 2 : s.unit);
     };
@@ -313,8 +323,13 @@ asio::awaitable<void> in_transaction(mysql_session& session, Work const& work) {
     }
     if (!failure)
         co_return;
-    if (session.usable()) // else the server sees that the connection is gone, and rolls back by itself
-        co_await session.execute("ROLLBACK");
+    // Once cancelled, a coroutine throws at its next co_await: not at this one, or the transaction stays open.
+    co_await asio::this_coro::reset_cancellation_state();
+    try {
+        if (session.usable()) // else the server sees that the connection is gone, and rolls back by itself
+            co_await session.execute("ROLLBACK");
+    } catch (std::exception const&) { // what went wrong first is what to tell
+    }
     std::rethrow_exception(failure);
 }
 
@@ -404,28 +419,38 @@ asio::awaitable<bool> show_exhausted(shop const& s) {
     co_return false; // they were to fail
 }
 
-asio::awaitable<void> create_table(mysql_session& session) {
+// CREATE TABLE or SEQUENCE, which share their names, of one that is not there yet.
+asio::awaitable<void> create(mysql_session& session, std::string what, std::string sql) {
     try {
-        co_await session.execute(
-            "CREATE TABLE fanout_product (id INT PRIMARY KEY, name VARCHAR(20) NOT NULL, "
-            "position INT NOT NULL) ENGINE = InnoDB");
+        co_await session.execute(std::move(sql));
     } catch (boost::system::system_error const& e) {
         if (e.code() != boost::mysql::common_server_errc::er_table_exists_error)
             throw;
-        throw std::runtime_error(
-            "there is a table fanout_product already, which this program will not touch; if it "
-            "was left by a run that was killed, drop it");
+        throw std::runtime_error("there is a " + what +
+                                 " already, which this program will not touch; if it was left by a run "
+                                 "that was killed, drop it");
     }
+}
+
+// Adds to `undo` what drops each thing that it made.
+asio::awaitable<void> create_table(mysql_session& session, std::vector<std::string>& undo) {
+    co_await create(session, "table fanout_product",
+                    "CREATE TABLE fanout_product (id INT PRIMARY KEY, name VARCHAR(20) NOT NULL, "
+                    "position INT NOT NULL) ENGINE = InnoDB");
+    undo.push_back("DROP TABLE fanout_product"); // and its trigger
+    co_await create(session, "sequence fanout_product_refusals", "CREATE SEQUENCE fanout_product_refusals");
+    undo.push_back("DROP SEQUENCE fanout_product_refusals");
 }
 
 asio::awaitable<bool> run(adapters::mysql_url url, std::chrono::milliseconds unit, bool only_exhausted) {
     auto session = co_await adapters::open_mysql(url);
     co_await session.execute("SET SESSION lock_wait_timeout = 120"); // for DROP TABLE: the default is a day
-    co_await create_table(session);
+    std::vector<std::string> undo;
     shop const s{url, unit, session};
     auto right = false;
     std::exception_ptr failure;
     try {
+        co_await create_table(session, undo);
         if (only_exhausted)
             right = co_await show_exhausted(s);
         else
@@ -434,13 +459,13 @@ asio::awaitable<bool> run(adapters::mysql_url url, std::chrono::milliseconds uni
         failure = std::current_exception();
     }
     try {
-        if (!session.usable())
+        if (!session.usable() && !undo.empty())
             co_await session.connect();
-        co_await session.execute("DROP TABLE fanout_product"); // and its trigger
-        co_await session.execute("DROP SEQUENCE IF EXISTS fanout_product_refusals");
+        for (auto const& sql : undo)
+            co_await session.execute(sql);
     } catch (std::exception const& e) {
         if (!failure)
-            throw std::runtime_error("could not drop the table fanout_product: " + adapters::describe(e));
+            throw std::runtime_error("could not drop what it had made: " + adapters::describe(e));
     }
     if (failure)
         std::rethrow_exception(failure);
