@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// favorite_people: many people are added to one item of DynamoDB at once, in four ways. See --help.
+// favorite_people: many people are added to one item of DynamoDB at once, in five ways. See --help.
 #include <fanout/limit/keyed.hpp>
 #include <fanout/limit/window.hpp>
 #include <fanout/retry_rejected.hpp>
@@ -26,7 +26,8 @@ constexpr char const* about =
     "kept:\n"
     "  1  read the list, push, write the list: nearly all are lost\n"
     "  2  ADD to a set, in the same fan-out: all are kept\n"
-    "  3  list_append: all are kept; but a retry after a lost reply appends again, where ADD does not\n"
+    "  3  list_append: all are kept; but a retry after a lost reply (pretended) appends again, where ADD "
+    "does not\n"
     "  4  the first way under a condition on a revision, retried by fresh reads: all are kept, at a price in "
     "attempts\n"
     "  5  the first way, one at a time: all are kept, as long as no other process writes\n"
@@ -77,7 +78,8 @@ asio::awaitable<bool> list_append(favorite_item& item, names const& people) {
     co_return kept.people == people.size() && kept.entries == people.size();
 }
 
-// Each tenth write takes effect, and its reply is lost on the way back: whoever called cannot know, and tries again.
+// Each tenth write takes effect, and its reply is pretended to be lost: it came, and is thrown away for an error. To the
+// retry that is the same as a reply that never came.
 asio::awaitable<bool> lost_replies(favorite_item& item, names const& people) {
     co_await item.clear();
     std::size_t lost = 0;

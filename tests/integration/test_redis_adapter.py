@@ -39,8 +39,11 @@ class RedisAdapter(unittest.TestCase):
             self.addCleanup(clean_up)
         return running
 
-    def finish(self, running, status=0):
-        """The lines that are left of its output, or what it complained of, when it has ended with that status."""
+    def finish(self, running, status=0, late=1):
+        """The lines that are left of its output, or what it complained of, when it has ended with that status.
+
+        At most so many beats were late.
+        """
         output = running.stdout.read()
         running.wait()
         running.errors.seek(0)
@@ -50,8 +53,8 @@ class RedisAdapter(unittest.TestCase):
         if status != 0:
             return errors
         self.assertEqual(errors, "")
-        for late in re.findall(r"^heartbeat: .*; (\d+) by more than 100 ms$", output, re.MULTILINE):
-            self.assertLessEqual(int(late), 1, output)
+        for times in re.findall(r"^heartbeat: .*; (\d+) by more than 100 ms", output, re.MULTILINE):
+            self.assertLessEqual(int(times), late, output)
         return output.splitlines()
 
     def run_check(self, part, url=None, *more, **options):
@@ -199,7 +202,9 @@ class Losing(RedisAdapter):
             talk.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             talk.close()
             os.close(answers)
-            self.assertRegex(self.finish(running)[0], "^lost: Redis at .*(Broken pipe|closed the connection)")
+            # It blocks its event loop once, on purpose, so as not to see the end of the stream before it writes.
+            lines = self.finish(running, late=2)
+            self.assertRegex(lines[0], "^lost: Redis at .*(Broken pipe|closed the connection)")
 
 
 class Using(RedisAdapter):
