@@ -11,14 +11,14 @@
 #include <fanout/testing/convergence.hpp>
 #include <fanout/testing/simulation.hpp>
 
+#include <CLI/CLI.hpp>
+
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <string_view>
 #include <vector>
 
 namespace {
@@ -27,16 +27,9 @@ using fanout::testing::backend;
 using fanout::testing::phase;
 using fanout::testing::settling;
 
-constexpr char const* usage =
-    "usage: convergence [--slots N] [--network PERCENT] [--jitter PERCENT] [--seed N]\n"
-    "\n"
+constexpr char const* about =
     "How fast a limit settles within 25 % of the optimum of a simulated backend, and what of the backend's\n"
-    "capacity it then uses. All in virtual time.\n"
-    "\n"
-    "  --slots N          calls that the backend serves at once, 8 to 400 (40); then half, N again, 2 N\n"
-    "  --network PERCENT  the network's latency in per cent of the service time, 1 to 100 (2)\n"
-    "  --jitter PERCENT   service and network are uniform within +- so much, 0 to 90 (0)\n"
-    "  --seed N           of the jitter (1)\n";
+    "capacity it then uses. All in virtual time.";
 
 struct arguments {
     std::size_t slots = 40;
@@ -140,43 +133,27 @@ int table(arguments const& a, backend::overload when_full) {
     return missed;
 }
 
-bool parse(int argc, char** argv, arguments& a) {
-    struct option {
-        std::string_view name;
-        std::size_t* value;
-        std::size_t least;
-        std::size_t most;
+void add_options(CLI::App& app, arguments& a) {
+    auto const add = [&app](char const* name, std::size_t& value, std::size_t least, std::size_t most,
+                            char const* what) {
+        app.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
     };
-    std::array const options{option{"--slots", &a.slots, 8, 400}, option{"--network", &a.network, 1, 100},
-                             option{"--jitter", &a.jitter, 0, 90}, option{"--seed", &a.seed, 1, 1000000}};
-    for (int i = 1; i < argc; i += 2) {
-        auto const o = std::ranges::find(options, std::string_view(argv[i]), &option::name);
-        if (o == options.end() || i + 1 == argc) {
-            std::fprintf(stderr, "convergence: what is %s?\n%s", argv[i], usage);
-            return false;
-        }
-        std::string_view const given = argv[i + 1];
-        auto const [end, e] = std::from_chars(given.data(), given.data() + given.size(), *o->value);
-        if (e != std::errc{} || end != given.data() + given.size() || *o->value < o->least ||
-            *o->value > o->most) {
-            std::fprintf(stderr, "convergence: %s takes a number from %zu to %zu, not %s\n", argv[i],
-                         o->least, o->most, argv[i + 1]);
-            return false;
-        }
-    }
-    return true;
+    add("--slots", a.slots, 8, 400, "Calls that the backend serves at once; then half, N again, 2 N");
+    add("--network", a.network, 1, 100, "The network's latency in per cent of the service time");
+    add("--jitter", a.jitter, 0, 90, "Service and network are uniform within +- so many per cent");
+    add("--seed", a.seed, 1, 1000000, "Of the jitter");
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc == 2 && std::string_view(argv[1]) == "--help") {
-        std::fputs(usage, stdout);
-        return 0;
-    }
     arguments a;
-    if (!parse(argc, argv, a)) {
-        return 2;
+    CLI::App app(about, "convergence");
+    add_options(app, a);
+    try {
+        app.parse(argc, argv);
+    } catch (CLI::ParseError const& e) {
+        return app.exit(e) == 0 ? 0 : 2;
     }
     std::printf(
         "C = %zu slots, then half, then C again, then 2 C, for %zu unloaded round trips each; service 10 ms, "

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
 // Three ways to run again what a backend refuses now and then, in virtual time on one io_context: in rounds with a
-// barrier, inside each permit, and retry_rejected. Exit status 1 where
-// retry_rejected is not the fastest.
+// barrier, inside each permit, and retry_rejected. Exit status 1 where retry_rejected is not the fastest.
 
 #include <fanout/limit/window.hpp>
 #include <fanout/options.hpp>
@@ -11,6 +10,7 @@
 #include <fanout/testing/virtual_clock.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include <CLI/CLI.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -22,16 +22,12 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <numeric>
-#include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace {
@@ -40,23 +36,9 @@ namespace asio = boost::asio;
 using fanout::testing::virtual_clock;
 using duration = virtual_clock::duration;
 
-constexpr char const* usage =
-    "usage: retry_strategies [--inputs N] [--limit N] [--fails PERCENT] [--call MS] [--spread PERCENT]\n"
-    "                        [--attempts N] [--base MS] [--cap MS] [--seed N]\n"
-    "\n"
+constexpr char const* about =
     "How long three ways of retrying take against a backend that fails now and then. All in virtual time.\n"
-    "Exit status 1 where retry_rejected is not the fastest; 2 where an argument is wrong.\n"
-    "\n"
-    "  --inputs N        how many calls there are to make, 1 to 1000000 (1000)\n"
-    "  --limit N         calls at once, 1 to 1000000 (16)\n"
-    "  --fails PERCENT   how many of the calls fail, 0 to 90 (30)\n"
-    "  --call MS         what a call takes, 1 to 100000 (10)\n"
-    "  --spread PERCENT  each call takes that, uniform within +- so much, 0 to 100 (50)\n"
-    "  --attempts N      calls per input at most, the first included, 1 to 100 (10)\n"
-    "  --base MS         the first sleep, 0 to 100000 (50); each further one is twice as long, without "
-    "jitter,\n"
-    "  --cap MS          but at most this, 0 to 1000000 (1000)\n"
-    "  --seed N          of which calls fail, and how long each takes, 0 to 1000000 (1)\n";
+    "Exit status 1 where retry_rejected is not the fastest; 2 where an argument is wrong.";
 
 struct arguments {
     std::size_t inputs = 1000;
@@ -312,47 +294,33 @@ int compare(arguments const& a) {
     return 1;
 }
 
-bool parse(int argc, char** argv, arguments& a) {
-    struct option {
-        std::string_view name;
-        std::size_t* value;
-        std::size_t least;
-        std::size_t most;
+void add_options(CLI::App& app, arguments& a) {
+    auto const add = [&app](char const* name, std::size_t& value, std::size_t least, std::size_t most,
+                            char const* what) {
+        app.add_option(name, value, what)->check(CLI::Range(least, most))->capture_default_str();
     };
-    std::array const options{
-        option{"--inputs", &a.inputs, 1, 1000000}, option{"--limit", &a.limit, 1, 1000000},
-        option{"--fails", &a.fails, 0, 90},        option{"--call", &a.call, 1, 100000},
-        option{"--spread", &a.spread, 0, 100},     option{"--attempts", &a.attempts, 1, 100},
-        option{"--base", &a.base, 0, 100000},      option{"--cap", &a.cap, 0, 1000000},
-        option{"--seed", &a.seed, 0, 1000000}};
-    for (int i = 1; i < argc; i += 2) {
-        auto const o = std::ranges::find(options, std::string_view(argv[i]), &option::name);
-        if (o == options.end() || i + 1 == argc) {
-            std::fprintf(stderr, "retry_strategies: what is %s?\n%s", argv[i], usage);
-            return false;
-        }
-        std::string_view const given = argv[i + 1];
-        auto const [end, e] = std::from_chars(given.data(), given.data() + given.size(), *o->value);
-        if (e != std::errc{} || end != given.data() + given.size() || *o->value < o->least ||
-            *o->value > o->most) {
-            std::fprintf(stderr, "retry_strategies: %s takes a number from %zu to %zu, not %s\n", argv[i],
-                         o->least, o->most, argv[i + 1]);
-            return false;
-        }
-    }
-    return true;
+    add("--inputs", a.inputs, 1, 1000000, "How many calls there are to make");
+    add("--limit", a.limit, 1, 1000000, "Calls at once");
+    add("--fails", a.fails, 0, 90, "How many per cent of the calls fail");
+    add("--call", a.call, 1, 100000, "What a call takes, in ms");
+    add("--spread", a.spread, 0, 100, "Each call takes that, uniform within +- so many per cent");
+    add("--attempts", a.attempts, 1, 100, "Calls per input at most, the first included");
+    add("--base", a.base, 0, 100000,
+        "The first sleep in ms; each further one is twice as long, without jitter,");
+    add("--cap", a.cap, 0, 1000000, "but at most this");
+    add("--seed", a.seed, 0, 1000000, "Of failures and times");
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc == 2 && std::string_view(argv[1]) == "--help") {
-        std::fputs(usage, stdout);
-        return 0;
-    }
     arguments a;
-    if (!parse(argc, argv, a)) {
-        return 2;
+    CLI::App app(about, "retry_strategies");
+    add_options(app, a);
+    try {
+        app.parse(argc, argv);
+    } catch (CLI::ParseError const& e) {
+        return app.exit(e) == 0 ? 0 : 2;
     }
     try {
         return compare(a);
