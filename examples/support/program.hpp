@@ -11,11 +11,11 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <map>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -43,7 +43,6 @@ inline void add_unit(CLI::App& app, std::chrono::milliseconds& unit) {
     app.add_option_function<std::string>(
            "--unit",
            [&unit](std::string text) {
-               std::int64_t count = 0;
                std::map<std::string, std::int64_t> const factors{{"ms", 1}, {"s", 1000}};
                CLI::AsNumberWithUnit const number(factors, CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME");
                // Of some errors it throws, and others it returns; neither says which option they are of.
@@ -55,7 +54,7 @@ inline void add_unit(CLI::App& app, std::chrono::milliseconds& unit) {
                }
                if (!wrong.empty())
                    throw CLI::ValidationError("--unit", wrong);
-               count = std::stoll(text);
+               std::int64_t const count = std::stoll(text);
                if (count < 1 || count > 60'000)
                    throw CLI::ValidationError("--unit", "must be from 1ms to 60s");
                unit = std::chrono::milliseconds(count);

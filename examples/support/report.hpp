@@ -3,7 +3,6 @@
 // What an experiment prints: a row for each figure, the article's beside ours.
 
 #include <chrono>
-#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <sstream>

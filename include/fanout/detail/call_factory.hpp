@@ -18,8 +18,7 @@ template <class Attempt, class F, class... Args>
 inline constexpr bool takes_attempt = std::is_invocable_v<F&, Args..., Attempt const&>;
 
 template <class Attempt, class F, class... Args>
-inline constexpr bool takes =
-    std::is_invocable_v<F&, Args...> || std::is_invocable_v<F&, Args..., Attempt const&>;
+inline constexpr bool takes = std::is_invocable_v<F&, Args...> || takes_attempt<Attempt, F, Args...>;
 
 /// `about` is not looked at where the factory does not take it.
 template <class Attempt, class F, class About, class... Args>

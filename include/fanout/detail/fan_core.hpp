@@ -25,7 +25,7 @@ struct ticket {
 /// What a lane gets when it asks for work.
 enum class grant : std::uint8_t {
     none,   ///< nothing to run or no permit: the lane ends
-    fresh,  ///< pull the next input, then answer pulled(), source_ended() or source_failed()
+    fresh,  ///< pull the next input, then answer pulled() or source_ended()
     retry,  ///< run the input that `retry()` hands out
     parked, ///< run an input that was parked, then answer resumed()
 };
@@ -122,7 +122,7 @@ public:
     /// The answer to `grant::fresh`: there was an input.
     ticket pulled() noexcept { return {next_++, 1}; }
 
-    /// The answer to `grant::fresh`: there was none, and never will be.
+    /// The answer to `grant::fresh`: there was none, and never will be. Where the source threw, the shell stops all, too.
     void source_ended() noexcept {
         exhausted_ = true;
         --running_;
@@ -130,9 +130,6 @@ public:
 
     /// It is known that there is no further input, before anyone asked for it.
     void no_more() noexcept { exhausted_ = true; }
-
-    /// The answer to `grant::fresh`: the source threw. It is for the shell to stop all.
-    void source_failed() noexcept { source_ended(); }
 
     /// The input that `grant::retry` means: the one that was due first.
     std::pair<ticket, Payload> retry() {

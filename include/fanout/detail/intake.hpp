@@ -140,7 +140,7 @@ private:
             }
             job_.open(core_.pulled_count());
         } catch (...) {
-            core_.source_failed();
+            core_.source_ended(); // and all is stopped by whoever catches it
             throw;
         }
         l.work = core_.pulled();

@@ -95,7 +95,7 @@ struct world {
             }
             case grant::fresh:
                 if (how->source_fails_at == static_cast<int>(core.pulled_count())) {
-                    core.source_failed();
+                    core.source_ended();
                     core.stop(stop_cause::source);
                     note_stop();
                     return false;
