@@ -215,11 +215,7 @@ void draw(arguments const& given, std::string const& data) {
 }
 
 adapters::mysql_url parse(std::string const& given) {
-    try {
-        return adapters::parse_mysql_url(support::given_or(given, "--mysql", "FANOUT_MYSQL_URL"));
-    } catch (adapters::url_error const& e) { // the URL itself is not repeated: it may hold a password
-        throw support::bad_argument(std::string("--mysql: not a usable URL: ") + e.what());
-    }
+    return support::url_from(adapters::parse_mysql_url, given, "--mysql", "FANOUT_MYSQL_URL");
 }
 
 } // namespace

@@ -426,15 +426,9 @@ asio::awaitable<bool> show_faults(stage& s) {
     co_return right;
 }
 
-asio::awaitable<mysql_session> open(adapters::mysql_url url) {
-    mysql_session session(std::move(url));
-    co_await session.connect();
-    co_return session;
-}
-
 asio::awaitable<bool> show_all(mysql_session& db, redis_session& watcher, adapters::mysql_url mysql,
                                adapters::redis_url redis) {
-    auto const open_one = [mysql] { return open(mysql); };
+    auto const open_one = [mysql] { return adapters::open_mysql(mysql); };
     connections pool(3, open_one, [](mysql_session& session) { return session.usable(); });
     redis_session cache(std::move(redis));
     co_await cache.connect();
@@ -486,7 +480,7 @@ asio::awaitable<void> remove_all(mysql_session& db, redis_session& watcher) {
 }
 
 asio::awaitable<bool> run(adapters::mysql_url mysql, adapters::redis_url redis) {
-    auto db = co_await open(mysql);
+    auto db = co_await adapters::open_mysql(mysql);
     redis_session watcher(redis);
     co_await watcher.connect();
     auto const existing = co_await watcher.command("EXISTS", cache_key(hide.id));
@@ -511,16 +505,6 @@ asio::awaitable<bool> run(adapters::mysql_url mysql, adapters::redis_url redis) 
     co_return right;
 }
 
-// The URL itself is not repeated where it is wrong: it may hold a password.
-template <class Parse>
-auto parse(Parse parser, std::string const& given, char const* option, char const* variable) {
-    try {
-        return parser(support::given_or(given, option, variable));
-    } catch (adapters::url_error const& e) {
-        throw support::bad_argument(std::string(option) + ": not a usable URL: " + e.what());
-    }
-}
-
 } // namespace
 } // namespace favorites
 
@@ -532,8 +516,8 @@ int main(int argc, char** argv) {
     app.add_option("--redis", redis, "redis://[USER]:PASSWORD@HOST:PORT/DATABASE")->type_name("URL");
     auto const job = [&] {
         return favorites::run(
-            favorites::parse(adapters::parse_mysql_url, mysql, "--mysql", "FANOUT_MYSQL_URL"),
-            favorites::parse(adapters::parse_redis_url, redis, "--redis", "FANOUT_REDIS_URL"));
+            support::url_from(adapters::parse_mysql_url, mysql, "--mysql", "FANOUT_MYSQL_URL"),
+            support::url_from(adapters::parse_redis_url, redis, "--redis", "FANOUT_REDIS_URL"));
     };
     return support::run_program(app, argc, argv, job);
 }

@@ -3,6 +3,7 @@
 // The frame of an example program: arguments, one io_context with a heartbeat beside the work, one line for an error.
 
 #include "../adapters/describe.hpp"
+#include "../adapters/url.hpp"
 #include "heartbeat.hpp"
 
 #include <CLI/CLI.hpp>
@@ -71,6 +72,17 @@ inline std::string given_or(std::string const& value, char const* option, char c
     if (auto const* from = std::getenv(variable); from != nullptr && *from != '\0')
         return from;
     throw bad_argument(std::string(option) + " is needed (or the environment variable " + variable + ")");
+}
+
+// The server that --name, else the environment variable, names. The URL itself is not repeated where it is wrong: it may
+// hold a password.
+template <class Parse>
+auto url_from(Parse parse, std::string const& value, char const* option, char const* variable) {
+    try {
+        return parse(given_or(value, option, variable));
+    } catch (adapters::url_error const& e) {
+        throw bad_argument(std::string(option) + ": not a usable URL: " + e.what());
+    }
 }
 
 // Parses, then runs `job()`, an awaitable<bool> that tells whether all came out as it should, on one thread; ends

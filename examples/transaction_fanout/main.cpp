@@ -357,13 +357,8 @@ asio::awaitable<void> drop_table(postgres_session& session) {
 }
 
 asio::awaitable<bool> run(std::string given, std::chrono::milliseconds unit) {
-    adapters::postgres_url url;
-    try {
-        url = adapters::parse_postgres_url(support::given_or(given, "--postgres", "FANOUT_POSTGRES_URL"));
-    } catch (adapters::url_error const& e) {
-        // The URL itself is not repeated: it may hold a password.
-        throw support::bad_argument(std::string("--postgres: not a usable URL: ") + e.what());
-    }
+    auto const url =
+        support::url_from(adapters::parse_postgres_url, given, "--postgres", "FANOUT_POSTGRES_URL");
     postgres_session session(url);
     co_await session.connect();
     co_await session.execute("SET lock_timeout = '10s'");

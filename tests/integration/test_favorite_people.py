@@ -24,17 +24,6 @@ class FavoritePeople(ExperimentTest):
     def run_it(self, *more, url=None, record=False):
         return run(*self.arguments(*more, url=url), env=self.dynamodb.environment(), record=record)
 
-    def run_beside_others(self, *more, record=False):
-        """Again while beats were late: a program that blocks its event loop is late each time, a busy machine is not.
-
-        What the last run says counts.
-        """
-        for _ in range(4):
-            result = self.run_it(*more, record=record)
-            if result.status != 0 or (result.heartbeat_late or 0) <= 1:
-                break
-        return result
-
     def tables(self):
         return self.client.list_tables()["TableNames"]
 
@@ -61,7 +50,7 @@ class FavoritePeople(ExperimentTest):
         self.assertEqual(ours("read, push, write, one at a time: kept"), writes)
 
     def test_as_in_the_article(self):
-        result = self.run_beside_others(record=True)
+        result = self.run_it(record=True)
         self.check(result, 100)
         articles = {name: article for name, article, _ in result.rows}
         self.assertEqual(articles["favorite_people: read, push, write: kept"], "1")
@@ -70,7 +59,7 @@ class FavoritePeople(ExperimentTest):
     def test_with_another_number_of_writes_and_of_connections(self):
         for connections in (1, 4, 200):
             with self.subTest(connections=connections):
-                self.check(self.run_beside_others("--writes", 20, "--connections", connections), 20)
+                self.check(self.run_it("--writes", 20, "--connections", connections), 20)
 
     def test_a_table_that_is_not_ours_is_left_alone(self):
         self.client.create_table(
