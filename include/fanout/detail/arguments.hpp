@@ -161,26 +161,6 @@ using picked_t = decltype(pick<Kind>(std::declval<Default>(), std::declval<As>()
 template <class... As>
 using clock_of = typename std::remove_cvref_t<picked_t<options_kind, options, As...>>::clock_type;
 
-/// What holds an observer: a pointer to the caller's, or the one that was moved in.
-template <class O>
-class observer_holder {
-public:
-    explicit observer_holder(O&& o) : value_(std::move(o)) {}
-    O& operator*() noexcept { return value_; }
-
-private:
-    [[no_unique_address]] O value_;
-};
-template <class O>
-class observer_holder<O&> {
-public:
-    explicit observer_holder(O& o) noexcept : value_(&o) {}
-    O& operator*() noexcept { return *value_; }
-
-private:
-    O* value_;
-};
-
 /// Where no executor was given by `on`.
 struct no_executor {};
 

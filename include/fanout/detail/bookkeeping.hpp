@@ -146,8 +146,11 @@ protected:
         if (l.work.attempt == 1) {
             job_.retry().started();
         }
+        this->tell_limit();
         if constexpr (has_on_started<typename Job::observer_type>) {
-            job_.observer().on_started({l.work.index, l.work.attempt, core_.in_flight(), l.started - start_});
+            auto const since = l.work.attempt == 1 ? start_ : l.item.due;
+            job_.observer().on_started({l.work.index, l.work.attempt, core_.in_flight(), l.started - start_,
+                                        l.number, l.started - since});
         }
     }
 
@@ -157,7 +160,7 @@ protected:
         job_.retry().fulfilled(l.item.memory);
         this->give_back(l, feedback::success, state::fulfilled);
         this->leave_key(l);
-        tell_settled(l, state::fulfilled, {}, false);
+        tell_settled(l, state::fulfilled, {}, false, feedback::success);
     }
 
     void note_settled(lane_type& l) noexcept {
@@ -165,12 +168,14 @@ protected:
         lanes_.untime(l);
     }
 
-    void tell_settled(lane_type& l, state what, error_code const& code, bool retried) {
+    void tell_settled(lane_type& l, state what, error_code const& code, bool retried, feedback::kind load) {
         if constexpr (has_on_settled<typename Job::observer_type>) {
             auto const now = clock::now();
             job_.observer().on_settled({l.work.index, l.work.attempt, core_.in_flight(), what, code, retried,
-                                        now - l.started, now - start_});
+                                        now - l.started, now - start_, l.number,
+                                        load == feedback::overloaded});
         }
+        this->tell_limit();
     }
 
     /// Whether a child's error says no more than that it was cancelled. A fan-out that is a child says so by its own
@@ -212,7 +217,6 @@ protected:
                 code_ = code;
                 exception_ = std::move(exception);
             }
-            stop(stop_cause::rejection, cancel_cause::sibling);
             break;
         case verdict::retry:
             delay = this->sleep(l, load == feedback::overloaded && what != state::timed_out);
@@ -221,9 +225,12 @@ protected:
         if (!delay) { // one that sleeps keeps its place
             this->leave_key(l);
         }
-        tell_settled(l, what, code, delay.has_value());
+        tell_settled(l, what, code, delay.has_value(), load);
         if (delay) {
             this->tell_retry(l, *delay);
+        }
+        if constexpr (Job::fail_fast) { // the core has stopped; the first time, the others are to know
+            stop(stop_cause::rejection, cancel_cause::sibling);
         }
     }
 

@@ -232,6 +232,10 @@ private:
             }
             job_.begin();
             guard lock(mutex_);
+            if constexpr (has_on_begun<typename Job::observer_type>) {
+                job_.observer().on_begun({job_.inputs()});
+            }
+            this->tell_limit();
             if constexpr (base::admits) {
                 if (job_.inputs() == std::size_t{0}) {
                     core_.no_more(); // and no permit is asked for

@@ -12,6 +12,7 @@
 #include <fanout/detail/permit_waiting.hpp>
 #include <fanout/detail/reentrancy.hpp>
 #include <fanout/detail/wakeup.hpp>
+#include <fanout/observe/observer.hpp>
 
 #include <cstddef>
 #include <exception>
@@ -44,6 +45,20 @@ struct resting_input {
 struct no_place {};
 struct no_gate {};
 
+/// What an observer of stops and limits was told.
+struct told {
+    bool stop_told = false;
+    std::optional<std::size_t> limit;
+};
+struct nothing_told {};
+
+constexpr stop_reason reason_of(stop_cause c) noexcept {
+    return c == stop_cause::rejection  ? stop_reason::rejection
+           : c == stop_cause::caller   ? stop_reason::caller
+           : c == stop_cause::deadline ? stop_reason::deadline
+                                       : stop_reason::source;
+}
+
 /// The gate of a job's keys.
 template <class Job>
 struct gate_of {
@@ -68,6 +83,7 @@ public:
     using clock = typename Job::clock;
     using time_point = typename clock::time_point;
     using admission = typename Job::admission_type;
+    using observer_type = typename Job::observer_type;
     using place = typename gate_of<Job>::place;
     using about = std::conditional_t<Job::wants_attempt, typename Job::attempt, no_attempt>;
     using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place, about>;
@@ -107,8 +123,33 @@ protected:
                 waiting_.head.reset();
             }
         }
-        if (cancel != cancel_cause::none && cancel_ == cancel_cause::none && !cancelled_) {
+        auto const cancels = cancel != cancel_cause::none && cancel_ == cancel_cause::none && !cancelled_;
+        if (cancels) {
             cancel_ = cancel; // leave() emits it
+        }
+        tell_stopped(cause, cancels);
+    }
+
+    /// Tells what was not told: that nothing more starts, and that children are asked to end.
+    void tell_stopped([[maybe_unused]] stop_cause cause, [[maybe_unused]] bool cancels) noexcept {
+        if constexpr (has_on_stopped<observer_type>) {
+            auto const news = (cancels && core_.in_flight() > 0) || !watch_.stop_told;
+            if (news && core_.stopped() != stop_cause::none) { // else it has ended before
+                watch_.stop_told = true;
+                job_.observer().on_stopped(
+                    {reason_of(cause), cancels && core_.in_flight() > 0, clock::now() - start_});
+            }
+        }
+    }
+
+    /// Tells the limit where it is another than was told.
+    void tell_limit() {
+        if constexpr (has_on_limit<observer_type>) {
+            auto const n = job_.level();
+            if (n && n != watch_.limit) {
+                watch_.limit = n;
+                job_.observer().on_limit({*n, clock::now() - start_});
+            }
         }
     }
 
@@ -168,6 +209,8 @@ protected:
     [[no_unique_address]] permit_waiting<admission, typename Job::item, place> waiting_;
     cancel_cause cancel_ = cancel_cause::none; ///< asked for, not yet emitted
     bool cancelled_ = false;                   ///< emitted to all
+    [[no_unique_address]] std::conditional_t<has_on_stopped<observer_type> || has_on_limit<observer_type>,
+                                             told, nothing_told> watch_;
     std::exception_ptr source_error_;
 };
 

@@ -30,6 +30,9 @@ namespace fanout::detail {
 /// Stands for "the child that the input says", where all children are of one type.
 struct any_index {};
 
+/// Where no observer asks since when an input could have run.
+struct no_due {};
+
 /// What jobs have in common: the settings, read the way the engine wants them.
 template <class Settings>
 class job_base {
@@ -42,6 +45,7 @@ public:
     static constexpr bool keyed = !std::is_same_v<keys_type, no_keys>;
     using time_point = typename clock::time_point;
     using attempt = basic_attempt<clock>;
+    using due = std::conditional_t<has_on_started<observer_type>, time_point, no_due>;
 
     explicit job_base(Settings&& s) : settings_(std::move(s)) {}
 
@@ -49,13 +53,15 @@ public:
     auto const& attempt_timeout() const noexcept { return settings_.times.attempt_timeout; }
     auto const& on_executor() const noexcept { return settings_.on_executor; }
     bool needs_clock() const noexcept {
-        return !std::is_same_v<observer_type, no_observer> || settings_.times.deadline.has_value();
+        return watches<observer_type> || settings_.times.deadline.has_value();
     }
     std::optional<time_point> deadline(time_point start) const {
         return settings_.times.deadline ? std::optional(settings_.times.deadline->from(start)) : std::nullopt;
     }
 
     admission_type& admission() noexcept { return settings_.limits.admission; }
+    /// How many children may be in flight, where that is a number.
+    std::optional<std::size_t> level() const { return settings_.limits.level(); }
     std::size_t per_key() const noexcept {
         if constexpr (keyed) {
             return settings_.limits.keys.permits();
@@ -75,10 +81,11 @@ protected:
 };
 
 /// An input, and what it carries from attempt to attempt.
-template <class Input, class Memory>
+template <class Input, class Memory, class Due>
 struct remembered {
     Input input{};
     [[no_unique_address]] Memory memory{};
+    [[no_unique_address]] Due due{}; ///< when its last sleep was to be over
 };
 
 struct no_input {};
@@ -109,7 +116,7 @@ class range_job : public job_base<Settings> {
     using base = job_base<Settings>;
 
 public:
-    using item = remembered<typename Source::item, typename Retry::memory>;
+    using item = remembered<typename Source::item, typename Retry::memory, typename base::due>;
     using made = maker<typename base::attempt, Factory, typename Source::input,
                        typename base::admission_type::permit_type>;
     using child_type = typename made::type;
@@ -230,7 +237,7 @@ class tuple_job : public job_base<Settings> {
     using base = job_base<Settings>;
 
 public:
-    using item = remembered<no_input, typename Retry::memory>;
+    using item = remembered<no_input, typename Retry::memory, typename base::due>;
     using child_types =
         std::tuple<typename part_child<Retry::retries, typename base::attempt, Parts>::type...>;
     static constexpr bool wants_attempt =

@@ -24,6 +24,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <type_traits>
@@ -87,6 +88,15 @@ public:
 
     std::tuple<Admissions...> members() && { return std::move(members_); }
 
+    /// The smallest number that one of them tells.
+    std::optional<std::size_t> level() const {
+        std::optional<std::size_t> least;
+        auto const lower = [&least](std::optional<std::size_t> n) {
+            least = n && least ? (std::min)(*n, *least) : n ? n : least;
+        };
+        std::apply([&](auto const&... m) { (lower(m.level()), ...); }, members_);
+        return least;
+    }
     void each_held(auto f) const {
         std::apply([&](auto const&... m) { (m.each_held(f), ...); }, members_);
     }

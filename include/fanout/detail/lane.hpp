@@ -53,6 +53,7 @@ struct lane {
     TimePoint timeout{};
     std::uint32_t incarnation = 0; ///< counts attempts, to tell a cancellation that comes too late
     std::uint32_t in_a_row = 0;
+    std::uint32_t number = 0; ///< of the lane, for observers; the store gives it
     cancel_cause cause = cancel_cause::none;
     bool running = false;
     bool timed = false;

@@ -101,9 +101,11 @@ private:
         }
         c->in_a_row = static_cast<decltype(c->in_a_row)>(size);
         c->next = std::exchange(chunks_, c);
-        for (std::size_t i = size; --i > 0;) {
+        for (std::size_t i = size; --i > 0;) { // so that low numbers are opened first
+            c[i].number = static_cast<decltype(c->number)>(lanes_ + i - 1);
             recycle(c[i]);
         }
+        lanes_ += size - 1;
         chunk_ = (std::min)(chunk_ * 2, largest_chunk);
     }
 
@@ -115,6 +117,7 @@ private:
     Lane* soonest_ = nullptr;
     Lane* latest_ = nullptr;
     std::size_t chunk_ = first_chunk;
+    std::size_t lanes_ = 0; ///< that were ever made
 };
 
 } // namespace fanout::detail

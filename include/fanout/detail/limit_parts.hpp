@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <tuple>
 #include <type_traits>
@@ -36,6 +37,7 @@ struct no_admission {
     static constexpr bool wants_latency = false;
     struct permit_type {};
     struct request {};
+    static std::optional<std::size_t> level() noexcept { return std::nullopt; }
 };
 
 /// A limit that is asked for a permit, without regard to the input.
@@ -55,6 +57,14 @@ public:
     void each_held(auto f) const {
         if (!acquired_last) {
             f(identity());
+        }
+    }
+    /// How many children it lets be in flight, where it can tell.
+    std::optional<std::size_t> level() const {
+        if constexpr (tells_limit<L>) {
+            return limit_->limit();
+        } else {
+            return std::nullopt;
         }
     }
     request ask() const noexcept { return {}; }
@@ -82,6 +92,13 @@ public:
 
     void const* identity() const noexcept { return &limit_.base(); }
     void each_held(auto f) const { f(identity()); }
+    std::optional<std::size_t> level() const {
+        if constexpr (by_input) {
+            return std::nullopt;
+        } else {
+            return (std::max)(limit_.base().permits() / limit_.weight(), std::size_t{1});
+        }
+    }
     request ask() const noexcept { return limit_.weight(); }
     template <class Input>
     request ask(Input const& input) {
@@ -115,6 +132,12 @@ struct no_keys {
 
 template <class Keys, class Admission>
 struct limit_parts {
+    /// How many children may be in flight, where that is a number.
+    std::optional<std::size_t> level() const {
+        auto const n = admission.level();
+        return window == unlimited.permits() ? n : (std::min)(window, n.value_or(window));
+    }
+
     std::size_t window;
     Keys keys;
     Admission admission;

@@ -51,6 +51,9 @@ protected:
                 paid = core_.may_sleep(due) && job_.retry().withdraw(l.item.memory, throttled);
                 // Asked again: the hint, the backoff and the budget are the caller's, and may have cancelled.
                 if (paid && core_.may_sleep(due)) {
+                    if constexpr (has_on_started<typename Job::observer_type>) {
+                        l.item.due = due;
+                    }
                     core_.sleep(l.work, due, {std::move(l.item), l.place});
                     arm();
                     return delay;

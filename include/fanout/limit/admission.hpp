@@ -27,6 +27,7 @@ namespace fanout {
 ///   because someone else waits, or the limit became lower. Without it every child takes a permit of its own;
 /// - `L::acquired_last`: true where a permit is spent rather than held, such as a token: it is taken after all
 ///   others, and a child may ask for another one;
+/// - `l.limit()`: how many children it lets be in flight now; told to observers;
 /// - `L::wants_latency`: true where the feedback's latency is used, and so is measured;
 /// - `permit_type::resource_type`, `p.resource()`, `p.make()`: as those of `pool`'s permit, for a permit that carries
 ///   something for the factory.
@@ -55,6 +56,11 @@ concept carries_resource = requires(Permit& p) {
     typename Permit::resource_type;
     p.resource();
     p.make();
+};
+
+template <class L>
+concept tells_limit = requires(L const& l) {
+    { l.limit() } -> std::convertible_to<std::size_t>;
 };
 
 template <class L>

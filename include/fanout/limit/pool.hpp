@@ -97,6 +97,8 @@ public:
 
     /// The most resources at once.
     std::size_t size() const { return places_.permits(); }
+    /// The same, as what observers are told.
+    std::size_t limit() const { return size(); }
     /// How many are made and not in use.
     std::size_t idle() const {
         std::lock_guard const lock(mutex_);

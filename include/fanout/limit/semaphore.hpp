@@ -94,6 +94,8 @@ public:
 
     /// The number of permits there are.
     std::size_t permits() const { return line_.permits(); }
+    /// The same, as what observers are told.
+    std::size_t limit() const { return permits(); }
     /// The number of permits that are out.
     std::size_t in_use() const { return line_.in_use(); }
     /// How many stand in the line.

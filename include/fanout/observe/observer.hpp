@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// What a fan-out tells an observer: the events, and the hooks that may take them.
+// What a fan-out tells an observer: the events, the hooks that may take them, and how observers are put together.
 
 #include <fanout/outcome.hpp>
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 namespace fanout {
@@ -15,12 +18,19 @@ namespace fanout {
 /// Times in events are durations from the start of the fan-out, by its clock.
 using since_start = std::chrono::nanoseconds;
 
+/// The fan-out begins; comes first. It does not come where the source could not be begun.
+struct begun_event {
+    std::optional<std::size_t> inputs; ///< how many there are, where that is known
+};
+
 /// A child starts.
 struct started_event {
     std::size_t index;     ///< place of its input
     std::uint32_t attempt; ///< 1 for the first
     std::size_t in_flight; ///< children in flight, this one included
     since_start at;
+    std::uint32_t lane; ///< which lane runs it: a small number from 0 on, used again when the lane has ended
+    std::chrono::nanoseconds waited; ///< for a permit: since the fan-out's start, or since its sleep was over
 };
 
 /// A child settled.
@@ -33,6 +43,8 @@ struct settled_event {
     bool retried;                     ///< it will be run again
     std::chrono::nanoseconds elapsed; ///< from its start, with a permit
     since_start at;
+    std::uint32_t lane;
+    bool overloaded; ///< its limit was told that there was too much to do
 };
 
 /// A rejected input goes to sleep and will be run again.
@@ -40,6 +52,28 @@ struct retry_event {
     std::size_t index;
     std::uint32_t attempt; ///< the one that was rejected
     std::chrono::nanoseconds delay;
+    since_start at;
+};
+
+/// How many children may be in flight: told at the beginning, and when a start or an end finds it changed. Not told
+/// where the limit is no such number: without a limit, by rate, by key, by a weight that depends on the input.
+struct limit_event {
+    std::size_t limit;
+    since_start at;
+};
+
+/// Why nothing more starts.
+enum class stop_reason : std::uint8_t {
+    rejection, ///< of a child of `when_all`
+    caller,    ///< who cancelled
+    deadline,
+    source, ///< or the limit, or the memory, failed
+};
+
+/// Nothing more starts. Comes a second time where children are cancelled that were to end by themselves at first.
+struct stopped_event {
+    stop_reason why;
+    bool cancels; ///< the children in flight are asked to end
     since_start at;
 };
 
@@ -54,30 +88,138 @@ struct finished_event {
 namespace detail {
 
 template <class O>
+concept has_on_begun = requires(O& o, begun_event const& e) { o.on_begun(e); };
+template <class O>
 concept has_on_started = requires(O& o, started_event const& e) { o.on_started(e); };
 template <class O>
 concept has_on_settled = requires(O& o, settled_event const& e) { o.on_settled(e); };
 template <class O>
 concept has_on_retry = requires(O& o, retry_event const& e) { o.on_retry(e); };
 template <class O>
+concept has_on_limit = requires(O& o, limit_event const& e) { o.on_limit(e); };
+template <class O>
+concept has_on_stopped = requires(O& o, stopped_event const& e) { o.on_stopped(e); };
+template <class O>
 concept has_on_finished = requires(O& o, finished_event const& e) { o.on_finished(e); };
 
-} // namespace detail
-
-/// An observer is any class with at least one of the member functions `on_started(started_event const&)`,
-/// `on_settled(settled_event const&)`, `on_retry(retry_event const&)`, `on_finished(finished_event const&)`.
-///
-/// A hook that is absent costs nothing. Hooks are called one at a time, also where children run on several
-/// threads; they must not throw, block, or call back into the fan-out. An observer given as an lvalue is
-/// borrowed and must outlive the operation, as an rvalue it is moved in.
+/// It has a hook, and so is told the time.
 template <class O>
-concept observer = detail::has_on_started<O> || detail::has_on_settled<O> || detail::has_on_retry<O> ||
-                   detail::has_on_finished<O>;
+concept watches = has_on_begun<O> || has_on_started<O> || has_on_settled<O> || has_on_retry<O> ||
+                  has_on_limit<O> || has_on_stopped<O> || has_on_finished<O>;
 
-namespace detail {
+template <class O>
+inline constexpr bool is_observers = false;
+
+/// What holds an observer: a pointer to the caller's, or the one that was moved in.
+template <class O>
+class observer_holder {
+public:
+    explicit observer_holder(O&& o) : value_(std::move(o)) {}
+    O& operator*() noexcept { return value_; }
+
+private:
+    [[no_unique_address]] O value_;
+};
+template <class O>
+class observer_holder<O&> {
+public:
+    explicit observer_holder(O& o) noexcept : value_(&o) {}
+    O& operator*() noexcept { return *value_; }
+
+private:
+    O* value_;
+};
 
 /// What stands for an observer where none was given.
 struct no_observer {};
 
 } // namespace detail
+
+/// An observer is any class with at least one of the member functions `on_begun(begun_event const&)`,
+/// `on_started(started_event const&)`, `on_settled(settled_event const&)`, `on_retry(retry_event const&)`,
+/// `on_limit(limit_event const&)`, `on_stopped(stopped_event const&)`, `on_finished(finished_event const&)`.
+///
+/// A hook that is absent costs nothing. Hooks are called one at a time, also where children run on several
+/// threads; they must not throw, block, or call back into the fan-out. An observer given as an lvalue is
+/// borrowed and must outlive the operation, as an rvalue it is moved in.
+template <class O>
+concept observer = detail::watches<O> || detail::is_observers<O>;
+
+/// Several observers as one, made by `observe(a, b…)`. It has the hooks that any of them has.
+template <class... Os>
+class observers {
+public:
+    explicit observers(Os&&... os) : parts_(detail::observer_holder<Os>(std::forward<Os>(os))...) {}
+
+    // Each is told, in the order in which they were given.
+    void on_begun(begun_event const& e)
+        requires(... || detail::has_on_begun<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_begun auto& o) { o.on_begun(e); });
+    }
+    void on_started(started_event const& e)
+        requires(... || detail::has_on_started<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_started auto& o) { o.on_started(e); });
+    }
+    void on_settled(settled_event const& e)
+        requires(... || detail::has_on_settled<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_settled auto& o) { o.on_settled(e); });
+    }
+    void on_retry(retry_event const& e)
+        requires(... || detail::has_on_retry<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_retry auto& o) { o.on_retry(e); });
+    }
+    void on_limit(limit_event const& e)
+        requires(... || detail::has_on_limit<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_limit auto& o) { o.on_limit(e); });
+    }
+    void on_stopped(stopped_event const& e)
+        requires(... || detail::has_on_stopped<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_stopped auto& o) { o.on_stopped(e); });
+    }
+    void on_finished(finished_event const& e)
+        requires(... || detail::has_on_finished<std::remove_reference_t<Os>>)
+    {
+        each([&e](detail::has_on_finished auto& o) { o.on_finished(e); });
+    }
+
+private:
+    void each(auto tell) {
+        auto const if_it_has = [&tell](auto& o) {
+            if constexpr (std::is_invocable_v<decltype(tell)&, decltype(o)>) {
+                tell(o);
+            }
+        };
+        std::apply([&](auto&... part) { (if_it_has(*part), ...); }, parts_);
+    }
+
+    [[no_unique_address]] std::tuple<detail::observer_holder<Os>...> parts_;
+};
+
+namespace detail {
+
+template <class... Os>
+inline constexpr bool is_observers<observers<Os...>> = true;
+
+} // namespace detail
+
+/// Puts observers together, as one argument of a combinator. Without any it is the empty observer, which costs nothing.
+///
+///     fanout::stats st;
+///     fanout::recording rec;
+///     co_await fanout::when_all_settled(rows, write, fanout::limit(64), fanout::observe(st, rec));
+///
+/// Those given as lvalues are borrowed, and must outlive the operation; rvalues are moved in. Each event goes to each
+/// one, in the order in which they are given.
+template <class... Os>
+    requires(... && observer<std::remove_cvref_t<Os>>)
+observers<Os...> observe(Os&&... os) {
+    return observers<Os...>(std::forward<Os>(os)...);
+}
+
 } // namespace fanout
