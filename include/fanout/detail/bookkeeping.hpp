@@ -148,9 +148,8 @@ protected:
         }
         this->tell_limit();
         if constexpr (has_on_started<typename Job::observer_type>) {
-            auto const since = l.work.attempt == 1 ? start_ : l.item.due;
-            job_.observer().on_started({l.work.index, l.work.attempt, core_.in_flight(), l.started - start_,
-                                        l.number, l.started - since});
+            job_.observer().on_started(
+                {l.work.index, l.work.attempt, core_.in_flight(), l.started - start_, l.number, waited(l)});
         }
     }
 
@@ -172,10 +171,17 @@ protected:
         if constexpr (has_on_settled<typename Job::observer_type>) {
             auto const now = clock::now();
             job_.observer().on_settled({l.work.index, l.work.attempt, core_.in_flight(), what, code, retried,
-                                        now - l.started, now - start_, l.number,
+                                        now - l.started, now - start_, l.number, waited(l),
                                         load == feedback::overloaded});
         }
         this->tell_limit();
+    }
+
+    /// How long the lane's attempt waited for its permit.
+    std::chrono::nanoseconds waited(lane_type const& l) const noexcept
+        requires Job::dates
+    {
+        return l.started - (l.work.attempt == 1 ? start_ : l.item.due);
     }
 
     /// Whether a child's error says no more than that it was cancelled. A fan-out that is a child says so by its own

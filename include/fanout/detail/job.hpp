@@ -30,7 +30,7 @@ namespace fanout::detail {
 /// Stands for "the child that the input says", where all children are of one type.
 struct any_index {};
 
-/// Where no observer asks since when an input could have run.
+/// Where nobody asks since when an input could have run.
 struct no_due {};
 
 /// What jobs have in common: the settings, read the way the engine wants them.
@@ -45,7 +45,9 @@ public:
     static constexpr bool keyed = !std::is_same_v<keys_type, no_keys>;
     using time_point = typename clock::time_point;
     using attempt = basic_attempt<clock>;
-    using due = std::conditional_t<has_on_started<observer_type>, time_point, no_due>;
+    /// Whether an observer asks since when an input could have run.
+    static constexpr bool dates = has_on_started<observer_type> || has_on_settled<observer_type>;
+    using due = std::conditional_t<dates, time_point, no_due>;
 
     explicit job_base(Settings&& s) : settings_(std::move(s)) {}
 

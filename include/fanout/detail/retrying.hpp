@@ -51,10 +51,11 @@ protected:
                 paid = core_.may_sleep(due) && job_.retry().withdraw(l.item.memory, throttled);
                 // Asked again: the hint, the backoff and the budget are the caller's, and may have cancelled.
                 if (paid && core_.may_sleep(due)) {
-                    if constexpr (has_on_started<typename Job::observer_type>) {
-                        l.item.due = due;
+                    typename base::resting rest{std::move(l.item), l.place};
+                    if constexpr (Job::dates) {
+                        rest.item.due = due;
                     }
-                    core_.sleep(l.work, due, {std::move(l.item), l.place});
+                    core_.sleep(l.work, due, std::move(rest));
                     arm();
                     return delay;
                 }

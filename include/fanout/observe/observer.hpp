@@ -29,8 +29,10 @@ struct started_event {
     std::uint32_t attempt; ///< 1 for the first
     std::size_t in_flight; ///< children in flight, this one included
     since_start at;
-    std::uint32_t lane; ///< which lane runs it: a small number from 0 on, used again when the lane has ended
-    std::chrono::nanoseconds waited; ///< for a permit: since the fan-out's start, or since its sleep was over
+    std::uint32_t lane =
+        0; ///< which one runs it: a small number from 0 on, used again when the lane has ended
+    std::chrono::nanoseconds
+        waited{}; ///< for a permit: since the fan-out's start, or since its sleep was over
 };
 
 /// A child settled.
@@ -43,8 +45,9 @@ struct settled_event {
     bool retried;                     ///< it will be run again
     std::chrono::nanoseconds elapsed; ///< from its start, with a permit
     since_start at;
-    std::uint32_t lane;
-    bool overloaded; ///< its limit was told that there was too much to do
+    std::uint32_t lane = 0;
+    std::chrono::nanoseconds waited{}; ///< as it was when it started
+    bool overloaded = false;           ///< its limit was told that there was too much to do
 };
 
 /// A rejected input goes to sleep and will be run again.
