@@ -84,7 +84,7 @@ inline void write_json_string(std::ostream& out, std::string_view text) {
         case '\t': return "\\t";
         default: break;
         }
-        if (c >= 0x20) {
+        if (c >= 0x20 && c != 0x7F) { // JSON allows DEL, Perfetto's reader does not
             return {};
         }
         control[4] = static_cast<char>('0' + c / 16);

@@ -85,12 +85,24 @@ TEST_CASE("of all three-byte texts as many are well-formed as there are characte
     CHECK(three == 0x10000 - 0x800 - 0x800);
 }
 
+TEST_CASE(
+    "of all beginnings of four-byte texts as many are well-formed as there are 4,096s of such characters") {
+    std::size_t four = 0;
+    for (int lead = 0x80; lead < 256; ++lead) {
+        for (int second = 0; second < 256; ++second) {
+            auto const text = std::string{static_cast<char>(lead), static_cast<char>(second), '\x80', '\xBF'};
+            four += utf8_length(text) == 4 ? 1U : 0U;
+        }
+    }
+    CHECK(four == (0x110000 - 0x10000) / 0x1000);
+}
+
 TEST_CASE("JSON: quotes, backslashes and control characters are escaped, the rest stays") {
     CHECK(json("") == R"("")");
     CHECK(json("plain / 'text' <&>") == R"("plain / 'text' <&>")");
     CHECK(json(R"(say "no" \ yes)") == R"("say \"no\" \\ yes")");
     CHECK(json("a\nb\rc\td") == R"("a\nb\rc\td")");
-    CHECK(json("\0\x01\x1f\x7f"s) == "\"\\u0000\\u0001\\u001f\x7f\"");
+    CHECK(json("\0\x01\x1f\x7f"s) == R"("\u0000\u0001\u001f\u007f")");
     CHECK(json("caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\x8C") ==
           "\"caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\x8C\"");
 }
