@@ -22,6 +22,7 @@
 #include <fanout/limit/window.hpp>
 #include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>
+#include <fanout/observe/recording.hpp>
 #include <fanout/observe/stats.hpp>
 #include <fanout/options.hpp>
 #include <fanout/outcome.hpp>

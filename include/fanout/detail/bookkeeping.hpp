@@ -269,7 +269,8 @@ protected:
             e.code = core_.stopped() == stop_cause::deadline ? errc::timed_out : errc::cancelled_by_caller;
         }
         if constexpr (has_on_finished<typename Job::observer_type>) {
-            auto const not_started = e.total - pulled + core_.skipped_count();
+            auto const known = e.source_error ? (std::max)(e.total, job_.inputs().value_or(0)) : e.total;
+            auto const not_started = known - pulled + core_.skipped_count();
             job_.observer().on_finished({not_started, core_.abandoned(), clock::now() - start_});
         }
         return job_.finish(std::move(e));
