@@ -16,7 +16,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <iostream>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -35,7 +34,7 @@ struct sleeper {
 // Where sleepers sleep; tells when each woke, and how.
 class dormitory {
 public:
-    explicit dormitory(std::chrono::milliseconds unit) : unit_(unit) {}
+    dormitory(std::chrono::milliseconds unit, support::notebook& notes) : unit_(unit), notes_(notes) {}
 
     asio::awaitable<int> sleep(sleeper who) {
         asio::steady_timer timer(co_await asio::this_coro::executor, who.units * unit_);
@@ -54,7 +53,7 @@ public:
 
     // Time begins anew.
     void open(std::string const& what) {
-        std::cout << what << ":\n";
+        notes_.say() << what << ":\n";
         watch_ = {};
     }
 
@@ -69,77 +68,82 @@ public:
 
 private:
     void tell(sleeper who, char const* what) const {
-        std::cout << "  at " << time() << " the sleeper of " << who.units << ' ' << what << '\n';
+        notes_.say() << "  at " << time() << " the sleeper of " << who.units << ' ' << what << '\n';
     }
 
     std::chrono::milliseconds unit_;
+    support::notebook& notes_;
     support::stopwatch watch_;
     int asleep_ = 0;
 };
 
-asio::awaitable<bool> one_after_another(dormitory& beds) {
+asio::awaitable<bool> one_after_another(dormitory& beds, support::notebook& notes) {
     beds.open("one after another");
     // [sequential]
     std::vector<sleeper> const sleepers{{3}, {2}, {1}};
+    auto watched = notes.loop("one after another", sleepers.size());
     for (auto const& who : sleepers)
-        co_await beds.sleep(who);
+        co_await watched(beds.sleep(who));
     // [/sequential]
-    support::report("sleepers: one after another", "6.006 s", beds.time() + " units");
+    notes.report("sleepers: one after another", "6.006 s", beds.time() + " units");
     co_return beds.it_is(6);
 }
 
-asio::awaitable<bool> all_at_once(dormitory& beds) {
+asio::awaitable<bool> all_at_once(dormitory& beds, support::notebook& notes) {
     beds.open("when_all");
     // [when_all]
     std::vector<sleeper> const sleepers{{3}, {2}, {1}};
-    auto const slept = co_await fanout::when_all(sleepers, [&](sleeper who) { return beds.sleep(who); });
+    auto const sleep = [&](sleeper who) { return beds.sleep(who); };
+    auto const slept = co_await fanout::when_all(sleepers, sleep, notes.record("when_all"));
     // [/when_all]
-    support::report("sleepers: when_all", "3.001 s", beds.time() + " units");
+    notes.report("sleepers: when_all", "3.001 s", beds.time() + " units");
     // In the order of the inputs, although they woke the other way round.
     co_return beds.it_is(3) && slept == std::vector{3, 2, 1};
 }
 
-asio::awaitable<bool> one_fails(dormitory& beds) {
+asio::awaitable<bool> one_fails(dormitory& beds, support::notebook& notes) {
     beds.open("when_all, and the third of four fails");
     std::string what = "nothing was rejected";
     // [one_fails]
     std::vector<sleeper> const sleepers{{1}, {2}, {.units = 3, .fails = true}, {4}};
+    auto const sleep = [&](sleeper who) { return beds.sleep(who); };
     try {
-        co_await fanout::when_all(sleepers, [&](sleeper who) { return beds.sleep(who); });
+        co_await fanout::when_all(sleepers, sleep, notes.record("when_all, one fails"));
     } catch (std::runtime_error const& e) {
         what = e.what();
     }
     // Nobody sleeps on: the fourth was cancelled, and has ended.
     auto const left = beds.asleep();
     // [/one_fails]
-    std::cout << "  at " << beds.time() << " when_all has thrown: " << what << "; asleep: " << left << '\n';
-    support::report("sleepers: when_all, the third of four fails",
-                    "rejected at 3 s; the fourth sleeps on, to 4 s",
-                    "rejected at " + beds.time() + " units; asleep then: " + std::to_string(left));
+    notes.say() << "  at " << beds.time() << " when_all has thrown: " << what << "; asleep: " << left << '\n';
+    notes.report("sleepers: when_all, the third of four fails",
+                 "rejected at 3 s; the fourth sleeps on, to 4 s",
+                 "rejected at " + beds.time() + " units; asleep then: " + std::to_string(left));
     co_return beds.it_is(3) && left == 0 && what == "the sleeper of 3 failed";
 }
 
-asio::awaitable<bool> settled(dormitory& beds) {
+asio::awaitable<bool> settled(dormitory& beds, support::notebook& notes) {
     beds.open("when_all_settled, and the third of four fails");
     // [settled]
     std::vector<sleeper> const sleepers{{1}, {2}, {.units = 3, .fails = true}, {4}};
+    auto const sleep = [&](sleeper who) { return beds.sleep(who); };
     auto const outcomes =
-        co_await fanout::when_all_settled(sleepers, [&](sleeper who) { return beds.sleep(who); });
+        co_await fanout::when_all_settled(sleepers, sleep, notes.record("when_all_settled, one fails"));
     std::string states;
     for (auto const& outcome : outcomes)
         states += std::string(states.empty() ? "" : " ") + fanout::to_string(fanout::state_of(outcome));
     // [/settled]
     std::string const expected = "fulfilled fulfilled rejected fulfilled";
-    support::report("sleepers: when_all_settled", "4 s: " + expected, beds.time() + " units: " + states);
+    notes.report("sleepers: when_all_settled", "4 s: " + expected, beds.time() + " units: " + states);
     co_return beds.it_is(4) && states == expected;
 }
 
-asio::awaitable<bool> run(std::chrono::milliseconds unit) {
-    dormitory beds(unit);
-    auto right = co_await one_after_another(beds);
-    right &= co_await all_at_once(beds);
-    right &= co_await one_fails(beds);
-    right &= co_await settled(beds);
+asio::awaitable<bool> run(std::chrono::milliseconds unit, support::notebook& notes) {
+    dormitory beds(unit, notes);
+    auto right = co_await one_after_another(beds, notes);
+    right &= co_await all_at_once(beds, notes);
+    right &= co_await one_fails(beds, notes);
+    right &= co_await settled(beds, notes);
     co_return right;
 }
 
@@ -149,5 +153,5 @@ int main(int argc, char** argv) {
     CLI::App app("Awaits sleepers one after another and all at once, and lets one of them fail.", "sleepers");
     std::chrono::milliseconds unit{1000};
     support::add_unit(app, unit);
-    return support::run_program(app, argc, argv, [&] { return run(unit); });
+    return support::run_program(app, argc, argv, [&](support::notebook& notes) { return run(unit, notes); });
 }

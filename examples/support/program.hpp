@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// The frame of an example program: arguments, one io_context with a heartbeat beside the work, one line for an error.
+// The frame of an example program: arguments, one io_context with a heartbeat beside the work, a notebook for what comes of
+// it, one line for an error.
 
 #include "../adapters/describe.hpp"
 #include "../adapters/url.hpp"
 #include "heartbeat.hpp"
+#include "notebook.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -12,11 +14,14 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <functional>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -85,10 +90,8 @@ auto url_from(Parse parse, std::string const& value, char const* option, char co
     }
 }
 
-// Parses, then runs `job()`, an awaitable<bool> that tells whether all came out as it should, on one thread; ends
-// with the heartbeat's line on standard output.
-template <class Job>
-int run_program(CLI::App& app, int argc, char** argv, Job job) {
+// The exit status where there is nothing to run: help was asked for, or an argument is wrong.
+inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
     auto const name = app.get_name();
     try {
         app.parse(argc, argv);
@@ -100,12 +103,27 @@ int run_program(CLI::App& app, int argc, char** argv, Job job) {
     } catch (CLI::ParseError const& e) {
         return complain(name, std::string(e.what()) + " (--help tells what is allowed)", wrong_arguments);
     }
+    return std::nullopt;
+}
+
+// Parses, then runs `job(notebook&)` on one thread, and ends with the exit status. The job tells whether all came out as it
+// should. Adds the options that each experiment has: --trace, --waterfall, --only, --quiet, --json.
+using job = std::function<boost::asio::awaitable<bool>(notebook&)>;
+int run_program(CLI::App& app, int argc, char** argv, job const& work);
+
+// The same for a job without a notebook.
+template <class Job>
+    requires std::invocable<Job&>
+int run_program(CLI::App& app, int argc, char** argv, Job work) {
+    auto const name = app.get_name();
+    if (auto const status = parse(app, argc, argv))
+        return *status;
     try {
         boost::asio::io_context context(1);
         std::exception_ptr failure;
         auto right = false;
         heartbeat beating(context.get_executor());
-        boost::asio::co_spawn(context, job(), [&](std::exception_ptr thrown, bool result) {
+        boost::asio::co_spawn(context, work(), [&](std::exception_ptr thrown, bool result) {
             failure = thrown;
             right = result;
             beating.stop();
