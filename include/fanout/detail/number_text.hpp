@@ -61,7 +61,7 @@ inline number_text fixed(double value, int decimals) noexcept {
         value = 0.0;
     }
     if (!out.append(value, std::chars_format::fixed, decimals)) {
-        out.append(value, std::chars_format::scientific);
+        out.append(value);
         return out;
     }
     if (out.view().find('.') != std::string_view::npos) {
