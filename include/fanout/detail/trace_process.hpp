@@ -23,14 +23,56 @@
 
 namespace fanout::detail {
 
+/// A time in tenths of a nanosecond: finer than the clock, for what readers get wrong otherwise.
+using trace_time = std::int64_t;
+
+/// In microseconds, exact.
+inline std::string trace_time_text(trace_time t) {
+    auto out = std::string(microseconds(since_start(t / 10)));
+    return t % 10 == 0 ? out : out + static_cast<char>('0' + t % 10);
+}
+
 /// An attempt as a slice of its lane's row.
 struct trace_slice {
     recording::attempt const* what;
     std::uint64_t flow_in = 0, flow_out = 0; ///< arrows from the attempt before, to the one after; 0: none
-    since_start first{};                     ///< where the first slice of the row starts
-    bool touches = false;                    ///< the next slice of the row starts where this one ends
-    bool precedes = false; ///< it takes no time, and a later slice of the row that does starts there
+    trace_time begin = 0, end = 0;
 };
+
+/// Whether a reader that adds start and duration, as they stand or from the start of the row, gets past the end.
+inline bool adds_up_past_end(trace_slice const& s, trace_time row) {
+    auto const us = [](trace_time t) { return static_cast<double>(t) / 10'000.0; };
+    auto const lasts = us(s.end - s.begin);
+    return us(s.begin) + lasts > us(s.end) || (us(s.begin) - us(row)) + lasts > us(s.end) - us(row);
+}
+
+/// Begins and ends slices, which come in the order of their starts, so that those of one row do not seem to overlap
+/// where they meet.
+///
+/// Speedscope adds up floating-point numbers, and where it gets past the next start it drops what follows. And of two
+/// slices that start at the same time it takes the longer one for the parent of the other. A tenth of a nanosecond
+/// mends both, and Perfetto, which rounds to nanoseconds, has the very times.
+inline void place(std::vector<trace_slice>& slices) {
+    struct row {
+        trace_time begin;
+        trace_slice* last;
+    };
+    std::map<std::uint32_t, row> rows;
+    for (auto& s : slices) {
+        s.begin = 10 * s.what->start.count();
+        s.end = 10 * s.what->end.count();
+        auto const [at, is_first] = rows.try_emplace(s.what->lane, row{s.begin, &s});
+        auto& last = *std::exchange(at->second.last, &s);
+        if (is_first || last.what->end != s.what->start) {
+            continue;
+        }
+        if (last.begin == last.end) {
+            s.begin += s.end > s.begin ? 1 : 0;
+        } else if (adds_up_past_end(last, at->second.begin)) {
+            --last.end;
+        }
+    }
+}
 
 /// The slices of attempts, which are given by index and number, in the order of their starts. Flows get the numbers
 /// from `last_flow` + 1 on.
@@ -52,37 +94,8 @@ inline std::vector<trace_slice> trace_slices(std::vector<recording::attempt> con
         };
         return key(*a.what) < key(*b.what);
     });
-    std::map<std::uint32_t, since_start> starts;
-    for (auto& s : out) {
-        s.first = starts.try_emplace(s.what->lane, s.what->start).first->second;
-    }
-    std::map<std::uint32_t, trace_slice const*> nexts;
-    for (auto s = out.rbegin(); s != out.rend(); ++s) {
-        auto const next = std::exchange(nexts[s->what->lane], &*s);
-        s->touches = next != nullptr && next->what->start == s->what->end;
-        s->precedes = s->touches && s->what->start == s->what->end &&
-                      (next->precedes || next->what->end > next->what->start);
-    }
+    place(out);
     return out;
-}
-
-/// The duration of a slice in microseconds: exact, or off by the tenth of a nanosecond where readers need it.
-///
-/// A reader that adds start and duration as floating-point numbers may get past the start of the next slice of the
-/// row; speedscope then drops what follows. And of slices that start at the same time speedscope takes the longest for
-/// the parent of the others, so that one of no time must be seen to end inside. Perfetto rounds to nanoseconds.
-inline std::string duration_text(trace_slice const& s) {
-    auto const us = [](since_start t) { return static_cast<double>(t.count()) / 1000.0; };
-    auto const start = s.what->start, end = s.what->end, lasts = end - start;
-    if (s.precedes) {
-        return "0.0001";
-    }
-    auto const past_end =
-        us(start) + us(lasts) > us(end) || (us(start) - us(s.first)) + us(lasts) > us(end) - us(s.first);
-    if (s.touches && past_end) {
-        return std::string(microseconds(lasts - since_start(1))) + '9';
-    }
-    return std::string(microseconds(lasts));
 }
 
 /// What the colour of a slice is called in chrome://tracing; the others ignore it.
@@ -198,16 +211,16 @@ private:
 
     void slice(trace_slice const& s) {
         auto const& a = *s.what;
-        event("X", label(a), tid(a.lane)).text("cat", "attempt").time("ts", a.start);
-        json_->raw("dur", duration_text(s)).text("cname", trace_colour(a)).open("args");
+        event("X", label(a), tid(a.lane)).text("cat", "attempt").raw("ts", trace_time_text(s.begin));
+        json_->raw("dur", trace_time_text(s.end - s.begin)).text("cname", trace_colour(a)).open("args");
         json_->number("index", a.index).number("attempt", a.number);
         json_->text("state", a.running ? "running" : to_string(a.what));
         error(a).time("waited_us", a.start - a.ready).close().close();
         // Both ends come behind the slice, since Perfetto binds them to the one that is open when it reads them, and
         // lie inside, since chrome://tracing takes the point where two slices meet for a part of the first.
-        auto const inside = since_start(a.end > a.start ? 1 : 0);
-        flow("f", s.flow_in, a.lane, a.start + inside);
-        flow("s", s.flow_out, a.lane, a.end - inside);
+        auto const inside = (std::min)(trace_time{10}, (s.end - s.begin) / 2);
+        flow("f", s.flow_in, a.lane, s.begin + inside);
+        flow("s", s.flow_out, a.lane, s.end - inside);
         if (!a.running && (a.what == state::rejected || a.what == state::timed_out)) {
             happened(a, to_string(a.what));
         }
@@ -215,9 +228,12 @@ private:
             happened(a, "overload");
         }
     }
-    void flow(char const* phase, std::uint64_t id, std::uint32_t lane, since_start at) {
+    void flow(char const* phase, std::uint64_t id, std::uint32_t lane, trace_time at) {
         if (id != 0) {
-            event(phase, "retry", tid(lane)).text("cat", "retry").time("ts", at).number("id", id);
+            event(phase, "retry", tid(lane))
+                .text("cat", "retry")
+                .raw("ts", trace_time_text(at))
+                .number("id", id);
             (*phase == 'f' ? json_->text("bp", "e") : *json_).close();
         }
     }
