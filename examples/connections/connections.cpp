@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 // connections: the same fan-out of queries over pools of 1, 2, 4 … 32 connections, on a real MariaDB. See --help.
 #include <fanout/limit/pool.hpp>
+#include <fanout/observe/observer.hpp>
 #include <fanout/observe/stats.hpp>
 #include <fanout/when_all.hpp>
 
@@ -21,7 +22,6 @@
 #include <exception>
 #include <fstream>
 #include <iomanip>
-#include <iostream>
 #include <ranges>
 #include <sstream>
 #include <stdexcept>
@@ -95,7 +95,9 @@ asio::awaitable<void> fill(session_pool& sessions) {
         one.give_back();
 }
 
-asio::awaitable<measured> measure(adapters::mysql_url url, std::size_t connections, arguments const& given) {
+asio::awaitable<measured> measure(adapters::mysql_url url, std::size_t connections, arguments const& given,
+                                  support::notebook& notes) {
+    auto const name = "pool of " + std::to_string(connections);
     // [measure]
     session_pool sessions(connections, [url] { return adapters::open_mysql(url); });
     co_await fill(sessions);
@@ -103,7 +105,8 @@ asio::awaitable<measured> measure(adapters::mysql_url url, std::size_t connectio
     auto const run_one = [&](std::size_t, mysql_session& session) {
         return query(session, given.query_time);
     };
-    co_await fanout::when_all(std::views::iota(std::size_t{0}, given.queries), run_one, sessions, counted);
+    co_await fanout::when_all(std::views::iota(std::size_t{0}, given.queries), run_one, sessions,
+                              fanout::observe(counted, notes.record(name)));
     // [/measure]
     auto const all = given.query_time * given.queries;
     co_return measured{connections, counted.wall_time(), std::chrono::nanoseconds(all) / connections,
@@ -120,29 +123,30 @@ std::string title(arguments const& given) {
     return std::to_string(given.queries) + " queries of " + std::to_string(given.query_time.count()) + " ms";
 }
 
-void print(std::vector<measured> const& all) {
-    std::cout << "connections   wall ms  ideal ms  ratio  parallelism\n";
+void print(std::vector<measured> const& all, support::notebook& notes) {
+    notes.say() << "connections   wall ms  ideal ms  ratio  parallelism\n";
     for (auto const& m : all) {
-        std::cout << std::setw(11) << m.connections << std::setw(10) << fixed(milliseconds(m.wall), 1)
-                  << std::setw(10) << fixed(milliseconds(m.ideal), 1) << std::setw(7) << fixed(m.ratio(), 2)
-                  << std::setw(13) << fixed(m.parallelism, 1) << '\n';
+        notes.say() << std::setw(11) << m.connections << std::setw(10) << fixed(milliseconds(m.wall), 1)
+                    << std::setw(10) << fixed(milliseconds(m.ideal), 1) << std::setw(7) << fixed(m.ratio(), 2)
+                    << std::setw(13) << fixed(m.parallelism, 1) << '\n';
     }
     for (auto const& m : all) {
-        support::report("connections: pool of " + std::to_string(m.connections),
-                        "ideal " + fixed(milliseconds(m.ideal), 1) + " ms",
-                        fixed(milliseconds(m.wall), 1) + " ms, effective parallelism " +
-                            fixed(m.parallelism, 1));
+        notes.report("connections: pool of " + std::to_string(m.connections),
+                     "ideal " + fixed(milliseconds(m.ideal), 1) + " ms",
+                     fixed(milliseconds(m.wall), 1) + " ms, effective parallelism " +
+                         fixed(m.parallelism, 1));
     }
 }
 
-asio::awaitable<bool> run(adapters::mysql_url url, arguments const& given, std::vector<measured>& all) {
-    std::cout << title(given) << std::endl;
+asio::awaitable<bool> run(adapters::mysql_url url, arguments const& given, std::vector<measured>& all,
+                          support::notebook& notes) {
+    notes.say() << title(given) << std::endl;
     auto right = true;
     for (auto const connections : pool_sizes) {
-        all.push_back(co_await measure(url, connections, given));
+        all.push_back(co_await measure(url, connections, given, notes));
         right = is_right(all.back()) && right;
     }
-    print(all);
+    print(all, notes);
     co_return right;
 }
 
@@ -211,7 +215,6 @@ void draw(arguments const& given, std::string const& data) {
     std::fputs(commands.str().c_str(), gnuplot);
     if (pclose(gnuplot) != 0)
         throw std::runtime_error("gnuplot could not draw " + given.plot);
-    std::cout << "plot: " << given.plot << ", of the numbers in " << data << '\n';
 }
 
 adapters::mysql_url parse(std::string const& given) {
@@ -241,10 +244,14 @@ int main(int argc, char** argv) {
         ->type_name("FILE.svg");
     auto can_draw = true;
     app.callback([&] { can_draw = given.plot.empty() || is_gnuplot_there(); });
-    auto const job = [&] {
+    auto const job = [&](support::notebook& notes) {
         if (!can_draw)
             throw std::runtime_error("--plot needs gnuplot, which is not installed (on Debian: gnuplot-nox)");
-        return run(parse(given.url), given, all);
+        auto url = parse(given.url);
+        if (!given.plot.empty())
+            notes.say() << "to be drawn: " << given.plot << ", of the numbers in " << data_file(given.plot)
+                        << '\n';
+        return run(std::move(url), given, all, notes);
     };
     auto const status = support::run_program(app, argc, argv, job);
     if (status != support::done || given.plot.empty() || all.empty())
@@ -253,7 +260,7 @@ int main(int argc, char** argv) {
         auto const data = data_file(given.plot);
         write_data(data, all);
         draw(given, data);
-        return std::cout.flush() ? support::done : support::failed;
+        return support::done;
     } catch (std::exception const& e) {
         return support::complain(app.get_name(), adapters::describe(e), support::failed);
     }

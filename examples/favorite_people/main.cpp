@@ -48,39 +48,41 @@ struct arguments {
     std::size_t connections = 50;
 };
 
-void row(std::string const& what, std::string const& article, std::string const& ours) {
-    support::report("favorite_people: " + what, article, ours);
+void row(support::notebook& notes, std::string const& what, std::string const& article,
+         std::string const& ours) {
+    notes.report("favorite_people: " + what, article, ours);
 }
 
-void row(std::string const& what, std::string const& article, std::size_t ours) {
-    row(what, article, std::to_string(ours));
+void row(support::notebook& notes, std::string const& what, std::string const& article, std::size_t ours) {
+    row(notes, what, article, std::to_string(ours));
 }
 
-asio::awaitable<bool> race(favorite_item& item, names const& people) {
+asio::awaitable<bool> race(favorite_item& item, names const& people, support::notebook& notes) {
     co_await item.clear();
     // [race]
     auto const read_then_write = [&](std::string const& person) { return item.read_then_write(person); };
     auto const add = [&](std::string const& person) { return item.add(person); };
-    co_await fanout::when_all(fanout::when_all(people, read_then_write), fanout::when_all(people, add));
+    co_await fanout::when_all(fanout::when_all(people, read_then_write, notes.record("read, push, write")),
+                              fanout::when_all(people, add, notes.record("ADD to a set")));
     // [/race]
     auto const kept = co_await item.count();
-    row("read, push, write: kept", "1", kept.entries);
-    row("ADD to a set: kept", "100", kept.set);
+    row(notes, "read, push, write: kept", "1", kept.entries);
+    row(notes, "ADD to a set: kept", "100", kept.set);
     co_return kept.entries < people.size() && kept.set == people.size();
 }
 
-asio::awaitable<bool> list_append(favorite_item& item, names const& people) {
+asio::awaitable<bool> list_append(favorite_item& item, names const& people, support::notebook& notes) {
     co_await item.clear();
     auto const append = [&](std::string const& person) { return item.append(person); };
-    co_await fanout::when_all(people, append);
+    co_await fanout::when_all(people, append, notes.record("list_append"));
     auto const kept = co_await item.count();
-    row("list_append: kept", "-", kept.people);
+    row(notes, "list_append: kept", "-", kept.people);
     co_return kept.people == people.size() && kept.entries == people.size();
 }
 
 // Each tenth write takes effect, and its reply is pretended to be lost: it came, and is thrown away for an error. To the
 // retry that is the same as a reply that never came.
-asio::awaitable<bool> lost_replies(favorite_item& item, names const& people) {
+asio::awaitable<bool> lost_replies(favorite_item& item, names const& people, support::notebook& notes) {
     co_await item.clear();
     std::size_t lost = 0;
     auto const lose = [&](std::string const& person, fanout::attempt const& a) {
@@ -99,13 +101,15 @@ asio::awaitable<bool> lost_replies(favorite_item& item, names const& people) {
         co_await item.add(person);
         lose(person, a);
     };
-    auto const appended = co_await fanout::retry_rejected(people, append);
-    auto const added = co_await fanout::retry_rejected(people, add);
+    auto const appended =
+        co_await fanout::retry_rejected(people, append, notes.record("list_append, replies lost"));
+    auto const added =
+        co_await fanout::retry_rejected(people, add, notes.record("ADD to a set, replies lost"));
     // [/lost-replies]
     auto const kept = co_await item.count();
     auto const told = " where each tenth reply is lost and the write retried: entries";
-    row(std::string("list_append,") + told, "-", kept.entries);
-    row(std::string("ADD to a set,") + told, "-", kept.set);
+    row(notes, std::string("list_append,") + told, "-", kept.entries);
+    row(notes, std::string("ADD to a set,") + told, "-", kept.set);
     auto const retried = appended.retries() + added.retries();
     auto const failed = appended.failed() + added.failed();
     co_return failed == 0 && retried == lost&& kept.people == people.size() &&
@@ -119,8 +123,9 @@ bool is_worth_a_retry(fanout::settled<void> const& outcome) {
 
 template <class Backoff, class... Limit>
 asio::awaitable<bool> optimistic(std::string const& how, favorite_item& item, names const& people,
-                                 Backoff backoff, Limit... limit) {
+                                 support::notebook& notes, Backoff backoff, Limit... limit) {
     co_await item.clear();
+    auto const what = "revision and condition, " + how;
     support::stopwatch watch;
     // [optimistic]
     // A write is refused only because another one came between its read and itself, and there are only so many others.
@@ -128,18 +133,17 @@ asio::awaitable<bool> optimistic(std::string const& how, favorite_item& item, na
     auto const write = [&](std::string const& person) { return item.write_if_unchanged(person); };
     auto writes = fanout::retry_rejected(people, write,
                                          fanout::retry_policy{.max_attempts = attempts, .backoff = backoff},
-                                         fanout::retry_if(is_worth_a_retry), limit...);
+                                         fanout::retry_if(is_worth_a_retry), limit..., notes.record(what));
     auto const done = co_await std::move(writes);
     // [/optimistic]
     auto const took = watch.elapsed();
     auto const kept = co_await item.count();
-    auto const what = "revision and condition, " + how;
-    row(what + ": kept", "-", kept.people);
-    row(what + ": attempts", "-",
+    row(notes, what + ": kept", "-", kept.people);
+    row(notes, what + ": attempts", "-",
         std::accumulate(done.attempts.begin(), done.attempts.end(), std::size_t{0}));
-    row(what + ": seconds", "-", support::in_units(took, 1s));
+    row(notes, what + ": seconds", "-", support::in_units(took, 1s));
     for (auto const& failure : done.failures())
-        std::cout << people[failure.index] << ": " << failure.error.message() << '\n';
+        notes.say() << people[failure.index] << ": " << failure.error.message() << '\n';
     co_return done.failed() == 0 && kept.people == people.size() && kept.entries == people.size();
 }
 
@@ -151,27 +155,28 @@ auto one_at_a_time() {
     // [/keyed]
 }
 
-asio::awaitable<bool> pessimistic(favorite_item& item, names const& people) {
+asio::awaitable<bool> pessimistic(favorite_item& item, names const& people, support::notebook& notes) {
     co_await item.clear();
     auto const read_then_write = [&](std::string const& person) { return item.read_then_write(person); };
-    co_await fanout::when_all(people, read_then_write, one_at_a_time());
+    co_await fanout::when_all(people, read_then_write, one_at_a_time(),
+                              notes.record("read, push, write, one at a time"));
     auto const kept = co_await item.count();
-    row("read, push, write, one at a time: kept", "-", kept.entries);
+    row(notes, "read, push, write, one at a time: kept", "-", kept.entries);
     co_return kept.people == people.size() && kept.entries == people.size();
 }
 
-asio::awaitable<bool> all_experiments(favorite_item& item, names const& people) {
+asio::awaitable<bool> all_experiments(favorite_item& item, names const& people, support::notebook& notes) {
     co_await item.wait_until_active();
-    auto right = co_await race(item, people);
-    right = co_await list_append(item, people) && right;
-    right = co_await lost_replies(item, people) && right;
+    auto right = co_await race(item, people, notes);
+    right = co_await list_append(item, people, notes) && right;
+    right = co_await lost_replies(item, people, notes) && right;
     fanout::none const no_sleep;
     fanout::exponential const backoff{.base = 20ms, .cap = 1s};
-    right = co_await optimistic("all at once", item, people, no_sleep) && right;
-    right = co_await optimistic("exponential backoff", item, people, backoff) && right;
-    right = co_await optimistic("4 at once", item, people, no_sleep, fanout::limit(4)) && right;
-    right = co_await optimistic("one at a time", item, people, no_sleep, one_at_a_time()) && right;
-    co_return co_await pessimistic(item, people) && right;
+    right = co_await optimistic("all at once", item, people, notes, no_sleep) && right;
+    right = co_await optimistic("exponential backoff", item, people, notes, backoff) && right;
+    right = co_await optimistic("4 at once", item, people, notes, no_sleep, fanout::limit(4)) && right;
+    right = co_await optimistic("one at a time", item, people, notes, no_sleep, one_at_a_time()) && right;
+    co_return co_await pessimistic(item, people, notes) && right;
 }
 
 struct server_access {
@@ -189,7 +194,7 @@ server_access server_of(arguments const& given) {
     }
 }
 
-asio::awaitable<bool> run(arguments const& given) {
+asio::awaitable<bool> run(arguments const& given, support::notebook& notes) {
     auto const executor = co_await asio::this_coro::executor;
     auto const server = server_of(given);
     adapters::dynamodb_client client(executor, server.endpoint, server.credentials,
@@ -202,7 +207,7 @@ asio::awaitable<bool> run(arguments const& given) {
     co_await item.make_table();
     std::exception_ptr failure;
     try {
-        auto const right = co_await all_experiments(item, people);
+        auto const right = co_await all_experiments(item, people, notes);
         co_await item.delete_table();
         co_return right;
     } catch (...) {
@@ -234,5 +239,5 @@ int main(int argc, char** argv) {
         ->type_name("N")
         ->check(CLI::Range(1, 500))
         ->capture_default_str();
-    return support::run_program(app, argc, argv, [&] { return run(given); });
+    return support::run_program(app, argc, argv, [&](support::notebook& notes) { return run(given, notes); });
 }

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// A limit of one's own: jobs start only while the machine has little to do. Prints how busy it was when each started.
-// usage: own_limit [MARK], the load average per processor below which jobs start (default 1000: at once)
+// own_limit: a limit of one's own. Jobs start only while the machine has little to do. See --help.
 
 #include <fanout/limit/admission.hpp>
 #include <fanout/limit/all_of.hpp>
 #include <fanout/when_all.hpp>
 
+#include "../support/program.hpp"
+
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
-#include <exception>
-#include <iostream>
-#include <string_view>
+#include <ostream>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -72,45 +69,32 @@ private:
 static_assert(fanout::admission<calm_machine>);
 // [/limit]
 
-asio::awaitable<void> job(int number) {
-    std::cout << "job " << number << " starts, load " << calm_machine::load() << std::endl;
+asio::awaitable<void> job(int number, support::notebook& notes) {
+    notes.say() << "job " << number << " starts, load " << calm_machine::load() << std::endl;
     asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(20));
     co_await timer.async_wait(asio::deferred);
 }
 
-asio::awaitable<void> run(double mark) {
+asio::awaitable<bool> run(double mark, support::notebook& notes) {
+    if (!(mark > 0))
+        throw support::bad_argument("MARK must be a number above 0");
+    auto const start = [&notes](int number) { return job(number, notes); };
     // [use]
     calm_machine calm(mark);
     std::vector<int> const numbers{1, 2, 3, 4, 5, 6};
-    co_await fanout::when_all(numbers, job, fanout::all_of(fanout::limit(2), calm));
+    co_await fanout::when_all(numbers, start, fanout::all_of(fanout::limit(2), calm), notes.record("jobs"));
     // [/use]
-    std::cout << "done\n";
+    co_return true;
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
     double mark = 1000;
-    if (argc > 1) {
-        std::string_view const text = argv[1];
-        auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), mark);
-        if (argc > 2 || error != std::errc() || end != text.data() + text.size() || !(mark > 0)) {
-            std::cerr << "usage: own_limit [MARK], a number above 0\n";
-            return 2;
-        }
-    }
-    asio::io_context context(1);
-    auto status = 0;
-    asio::co_spawn(context, run(mark), [&status](std::exception_ptr e) {
-        try {
-            if (e) {
-                std::rethrow_exception(e);
-            }
-        } catch (std::exception const& error) {
-            std::cerr << "own_limit: " << error.what() << '\n';
-            status = 1;
-        }
-    });
-    context.run();
-    return status;
+    CLI::App app("Starts jobs only while the machine has little to do, two at a time, and prints how busy it "
+                 "was when each started.",
+                 "own_limit");
+    app.add_option("MARK", mark, "The load average per processor below which jobs start; 1000: at once")
+        ->capture_default_str();
+    return support::run_program(app, argc, argv, [&](support::notebook& notes) { return run(mark, notes); });
 }
