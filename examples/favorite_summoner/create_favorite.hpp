@@ -4,10 +4,12 @@
 // transaction behind them.
 
 #include <fanout/limit/pool.hpp>
+#include <fanout/observe/recording.hpp>
 #include <fanout/when_all.hpp>
 
 #include "../adapters/mysql.hpp"
 #include "../adapters/redis.hpp"
+#include "../support/notebook.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -128,14 +130,16 @@ enum class saving { in_a_transaction, autocommit };
 // [before]
 class creator_before {
 public:
-    creator_before(mysql_session& db, redis_session& cache, saving how) : db_(db), cache_(cache), how_(how) {}
+    creator_before(mysql_session& db, redis_session& cache, saving how, fanout::recording& seen)
+        : db_(db), cache_(cache), how_(how), seen_(seen) {}
 
     asio::awaitable<void> create(std::int64_t user, summoner const& who) {
-        co_await check_limit(user);
-        co_await cache_record(cache_, who);
-        co_await save_record_if_missing(who);
-        co_await save_favorite_if_missing(user, who.id);
-        co_await restore_favorite_if_deleted(user, who.id);
+        support::watched_loop step(seen_, 5); // awaits what it is given, and records it
+        co_await step(check_limit(user));
+        co_await step(cache_record(cache_, who));
+        co_await step(save_record_if_missing(who));
+        co_await step(save_favorite_if_missing(user, who.id));
+        co_await step(restore_favorite_if_deleted(user, who.id));
     }
 
 private:
@@ -171,6 +175,7 @@ private:
     mysql_session& db_;
     redis_session& cache_;
     saving how_;
+    fanout::recording& seen_;
 };
 
 // After.
@@ -202,11 +207,11 @@ auto on_connection(connections& pool, Query query) -> std::invoke_result_t<Query
 // [after]
 // Whether the cache could be written as well; the favourite is there in any case, or this throws.
 inline asio::awaitable<bool> create_favorite(connections& pool, redis_session& cache, std::int64_t user,
-                                             summoner const& who) {
+                                             summoner const& who, fanout::recording& seen) {
     auto const found = co_await fanout::when_all(
         on_connection(pool, [&](mysql_session& db) { return count_favorites(db, user); }),
         on_connection(pool, [&](mysql_session& db) { return has_record(db, who.id); }),
-        on_connection(pool, [&](mysql_session& db) { return find_favorite(db, user, who.id); }));
+        on_connection(pool, [&](mysql_session& db) { return find_favorite(db, user, who.id); }), seen);
     auto const& [count, recorded, existing] = found;
     if (count >= most_favorites)
         throw limit_reached();
@@ -220,11 +225,13 @@ inline asio::awaitable<bool> create_favorite(connections& pool, redis_session& c
             co_await restore_favorite(db, existing->id);
     };
     auto const write_as_one = [&](mysql_session& db) { return transact(db, write(db)); };
-    if (!recorded || !existing || existing->deleted)
-        co_await on_connection(pool, write_as_one);
+    auto const writes = !recorded || !existing || existing->deleted;
+    support::watched_loop step(seen, writes ? 2 : 1);
+    if (writes)
+        co_await step(on_connection(pool, write_as_one));
 
     try {
-        co_await cache_record(cache, who); // behind the commit: a rollback would not take it back
+        co_await step(cache_record(cache, who)); // behind the commit: a rollback would not take it back
     } catch (std::exception const&) {
         co_return false;
     }

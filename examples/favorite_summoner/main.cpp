@@ -25,8 +25,8 @@
 #include <cstdint>
 #include <exception>
 #include <iomanip>
-#include <iostream>
 #include <map>
+#include <ostream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -110,6 +110,7 @@ struct stage {
     redis_session& watcher;
     connections& pool;
     redis_session& cache;
+    support::notebook& notes;
 
     asio::awaitable<void> clear() {
         co_await db.execute("DELETE FROM fanout_favorite");
@@ -142,15 +143,15 @@ bool is_injected(adapters::redis_error const& e) {
     return std::string_view(e.what()).find("WRONGTYPE") != std::string_view::npos;
 }
 
-asio::awaitable<ending> create(stage& s, way w) {
+asio::awaitable<ending> create(stage& s, way w, fanout::recording& seen) {
     try {
         if (w == way::after) {
-            auto const cached = co_await create_favorite(s.pool, s.cache, user, hide);
+            auto const cached = co_await create_favorite(s.pool, s.cache, user, hide, seen);
             co_return cached ? ending::created : ending::created_not_cached;
         }
         auto const how = w == way::before ? saving::in_a_transaction : saving::autocommit;
         auto const in_a_row = [&](mysql_session& db) -> asio::awaitable<void> {
-            creator_before creator(db, s.cache, how);
+            creator_before creator(db, s.cache, how, seen);
             co_await creator.create(user, hide);
         };
         co_await on_connection(s.pool, in_a_row);
@@ -200,11 +201,11 @@ asio::awaitable<std::int64_t> count_commands(redis_session& watcher) {
 }
 
 // [count]
-asio::awaitable<counts> count(stage& s, way w, ending expected) {
+asio::awaitable<counts> count(stage& s, way w, ending expected, fanout::recording& seen) {
     auto const before = co_await ask_each(s.pool);
     auto const commands = co_await count_commands(s.watcher);
     support::stopwatch const watch;
-    auto const ended = co_await create(s, w);
+    auto const ended = co_await create(s, w, seen);
     counts out;
     out.took = watch.elapsed();
     out.cache_commands = co_await count_commands(s.watcher) - commands;
@@ -228,7 +229,8 @@ asio::awaitable<void> prepare_all(stage& s) {
     while (all.size() < s.pool.size())
         all.push_back(co_await s.pool.acquire());
     for (auto& one : all) {
-        creator_before creator(*one, s.cache, saving::autocommit);
+        fanout::recording not_shown;
+        creator_before creator(*one, s.cache, saving::autocommit, not_shown);
         co_await creator.create(user, hide);
         co_await s.db.execute("UPDATE fanout_favorite SET deleted_at = NOW(6)");
         co_await creator.create(user, hide);
@@ -291,16 +293,17 @@ std::string count_of(std::int64_t n, std::string const& what) {
     return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s");
 }
 
-void tell(scenario const& of, way w, counts const& c) {
-    std::cout << "  " << of.name << ", " << to_text(w) << ':';
+void tell(support::notebook& notes, scenario const& of, way w, counts const& c) {
+    auto& out = notes.say();
+    out << "  " << of.name << ", " << to_text(w) << ':';
     for (auto const& [kind, number] : c.statements)
         if (number > 0 && kind != "Questions")
-            std::cout << ' ' << kind.substr(4) << ' ' << number;
-    std::cout << '\n';
-    support::report("favorite_summoner: " + of.name + ", " + to_text(w), article_says(of, w),
-                    count_of(c.in_a_row(), "round trip") + " in a row, " + milliseconds(c.took) + " (" +
-                        count_of(c.all(), "statement") + ", " + count_of(c.cache_commands, "Redis command") +
-                        ")");
+            out << ' ' << kind.substr(4) << ' ' << number;
+    out << '\n';
+    notes.report("favorite_summoner: " + of.name + ", " + to_text(w), article_says(of, w),
+                 count_of(c.in_a_row(), "round trip") + " in a row, " + milliseconds(c.took) + " (" +
+                     count_of(c.all(), "statement") + ", " + count_of(c.cache_commands, "Redis command") +
+                     ")");
 }
 
 asio::awaitable<bool> show_counts(stage& s) {
@@ -310,8 +313,8 @@ asio::awaitable<bool> show_counts(stage& s) {
             co_await s.clear();
             for (auto const& statement : of.setup)
                 co_await s.db.execute(statement);
-            auto const c = co_await count(s, w, of.ends);
-            tell(of, w, c);
+            auto const c = co_await count(s, w, of.ends, s.notes.record(of.name + ", " + to_text(w)));
+            tell(s.notes, of, w, c);
             right &= c.all() == of.statements.at(w) && c.in_a_row() == of.in_a_row.at(w) &&
                      c.statements.at("Com_stmt_prepare") == 0;
             auto const left = co_await s.look();
@@ -372,17 +375,18 @@ asio::awaitable<bool> show_fault(stage& s, fault const& f, way w) {
     else
         co_await s.db.execute("CREATE TRIGGER fanout_fault " + f.trigger +
                               " FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'");
-    auto const ended = co_await create(s, w);
+    fanout::recording not_shown;
+    auto const ended = co_await create(s, w, not_shown);
     auto const left = co_await s.look();
     if (!f.trigger.empty())
         co_await s.db.execute("DROP TRIGGER fanout_fault");
     // [/fault]
-    support::report("favorite_summoner: fault at \"" + f.step + "\", " + to_text(w),
-                    f.trigger.empty()  ? "-"
-                    : w == way::before ? "a part stays committed"
-                                       : "all is rolled back",
-                    (ended == ending::refused ? "failed; left behind: " : "succeeded; there is: ") +
-                        to_text(difference(left, f.was)));
+    s.notes.report("favorite_summoner: fault at \"" + f.step + "\", " + to_text(w),
+                   f.trigger.empty()  ? "-"
+                   : w == way::before ? "a part stays committed"
+                                      : "all is rolled back",
+                   (ended == ending::refused ? "failed; left behind: " : "succeeded; there is: ") +
+                       to_text(difference(left, f.was)));
     co_return std::pair(ended, left) == f.must.at(w);
 }
 
@@ -411,8 +415,8 @@ asio::awaitable<bool> show_cancelled(stage& s) {
     };
     co_await on_connection(s.pool, begin);
     auto const left = co_await s.look();
-    support::report("favorite_summoner: cancelled behind \"save the record\", after", "-",
-                    (cancelled ? "failed; left behind: " : "succeeded; there is: ") + to_text(left));
+    s.notes.report("favorite_summoner: cancelled behind \"save the record\", after", "-",
+                   (cancelled ? "failed; left behind: " : "succeeded; there is: ") + to_text(left));
     co_return cancelled&& left == contents{};
 }
 
@@ -426,13 +430,13 @@ asio::awaitable<bool> show_faults(stage& s) {
     co_return right;
 }
 
-asio::awaitable<bool> show_all(mysql_session& db, redis_session& watcher, adapters::mysql_url mysql,
-                               adapters::redis_url redis) {
+asio::awaitable<bool> show_all(support::notebook& notes, mysql_session& db, redis_session& watcher,
+                               adapters::mysql_url mysql, adapters::redis_url redis) {
     auto const open_one = [mysql] { return adapters::open_mysql(mysql); };
     connections pool(3, open_one, [](mysql_session& session) { return session.usable(); });
     redis_session cache(std::move(redis));
     co_await cache.connect();
-    stage s{db, watcher, pool, cache};
+    stage s{db, watcher, pool, cache, notes};
     co_await prepare_all(s);
     auto const right = co_await show_counts(s);
     auto const faults_right = co_await show_faults(s);
@@ -479,7 +483,7 @@ asio::awaitable<void> remove_all(mysql_session& db, redis_session& watcher) {
     std::get<1>(removed).value();
 }
 
-asio::awaitable<bool> run(adapters::mysql_url mysql, adapters::redis_url redis) {
+asio::awaitable<bool> run(support::notebook& notes, adapters::mysql_url mysql, adapters::redis_url redis) {
     auto db = co_await adapters::open_mysql(mysql);
     redis_session watcher(redis);
     co_await watcher.connect();
@@ -490,7 +494,7 @@ asio::awaitable<bool> run(adapters::mysql_url mysql, adapters::redis_url redis) 
     auto right = false;
     std::exception_ptr failure;
     try {
-        right = co_await show_all(db, watcher, std::move(mysql), std::move(redis));
+        right = co_await show_all(notes, db, watcher, std::move(mysql), std::move(redis));
     } catch (...) {
         failure = std::current_exception();
     }
@@ -514,9 +518,9 @@ int main(int argc, char** argv) {
     app.footer(favorites::footer);
     app.add_option("--mysql", mysql, "mysql://USER:PASSWORD@HOST:PORT/DATABASE")->type_name("URL");
     app.add_option("--redis", redis, "redis://[USER]:PASSWORD@HOST:PORT/DATABASE")->type_name("URL");
-    auto const job = [&] {
+    auto const job = [&](support::notebook& notes) {
         return favorites::run(
-            support::url_from(adapters::parse_mysql_url, mysql, "--mysql", "FANOUT_MYSQL_URL"),
+            notes, support::url_from(adapters::parse_mysql_url, mysql, "--mysql", "FANOUT_MYSQL_URL"),
             support::url_from(adapters::parse_redis_url, redis, "--redis", "FANOUT_REDIS_URL"));
     };
     return support::run_program(app, argc, argv, job);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // product_reorder: a new product moves every other one by a place, in several ways, on a real MariaDB. See --help.
 #include <fanout/limit/pool.hpp>
-#include <fanout/observe/stats.hpp>
+#include <fanout/observe/observer.hpp>
+#include <fanout/observe/recording.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
@@ -23,8 +24,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
-#include <iostream>
 #include <map>
+#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -69,13 +70,14 @@ struct shop {
     adapters::mysql_url url;
     std::chrono::milliseconds unit;
     mysql_session& session; // for all that is not the fan-out
+    support::notebook& notes;
 };
 
 std::string name(product const& p) { return "product " + std::to_string(p.id); }
 
 std::string count(std::size_t n) { return std::to_string(n); }
 
-void tell(std::string_view line) { std::cout << "  " << line << std::endl; }
+void tell(shop const& s, std::string_view line) { s.notes.say() << "  " << line << std::endl; }
 
 double seconds(std::chrono::nanoseconds d) { return std::chrono::duration<double>(d).count(); }
 
@@ -106,8 +108,9 @@ constexpr std::string_view refuse_3_and_7_four_times =
 constexpr std::string_view refuse_none = "DROP TRIGGER IF EXISTS fanout_product_refuses";
 
 // The ten products as they were at first, and the fault.
-asio::awaitable<void> begin_anew(mysql_session& session, std::string_view title, std::string_view fault) {
-    std::cout << title << std::endl;
+asio::awaitable<void> begin_anew(shop const& s, std::string_view title, std::string_view fault) {
+    auto& session = s.session;
+    s.notes.say() << title << std::endl;
     co_await session.execute("DELETE FROM fanout_product");
     co_await session.execute(
         "INSERT INTO fanout_product VALUES (1, 'a', 0), (2, 'b', 1), (3, 'c', 2), (4, 'd', 3), "
@@ -170,13 +173,13 @@ bool agrees(fanout::state fate, bool row_is_moved) {
     return fate == fanout::state::cancelled || row_is_moved == (fate == fanout::state::fulfilled);
 }
 
-bool tell_fates(fates const& all, places const& at_once, places const& later) {
+bool tell_fates(shop const& s, fates const& all, places const& at_once, places const& later) {
     auto right = true;
     for (auto const& p : products) {
         auto const row = is_moved(at_once, p) ? "moved"
                          : is_moved(later, p) ? "moved, after the error"
                                               : "as it was";
-        tell(name(p) + ": " + fanout::to_string(all.of(p)) + "; its row: " + row);
+        tell(s, name(p) + ": " + fanout::to_string(all.of(p)) + "; its row: " + row);
         right = agrees(all.of(p), is_moved(later, p)) && right;
     }
     return right;
@@ -201,7 +204,7 @@ asio::awaitable<void> open_all(session_pool& sessions) {
 
 // when_all, four connections, and the update of product 6 is refused, half of a unit after it began.
 asio::awaitable<bool> half_done(shop const& s) {
-    co_await begin_anew(s.session, "when_all on four connections, product 6 is refused", refuse_6);
+    co_await begin_anew(s, "when_all on four connections, product 6 is refused", refuse_6);
     std::string told;
     fates known;
     // [half-done]
@@ -211,8 +214,9 @@ asio::awaitable<bool> half_done(shop const& s) {
         return move(session, p, p.id == 6 ? s.unit / 2 : s.unit);
     };
     co_await insert_new(s.session);
+    auto& seen = s.notes.record("when_all on four connections");
     try {
-        co_await fanout::when_all(products, move_one, sessions, known);
+        co_await fanout::when_all(products, move_one, sessions, fanout::observe(known, seen));
     } catch (boost::system::system_error const& e) {
         told = adapters::describe(e);
     }
@@ -220,18 +224,18 @@ asio::awaitable<bool> half_done(shop const& s) {
     auto const at_once = co_await read_places(s.session);
     co_await until_the_server_rests(s.session);
     auto const later = co_await read_places(s.session);
-    tell("the caller was told: " + told);
-    auto const agreed = tell_fates(known, at_once, later);
-    support::report("product_reorder: when_all, one of ten fails", "some rows changed, told that it failed",
-                    count(moved(at_once)) + " rows changed at the error, " + count(moved(later)) +
-                        " in the end, told that it failed");
+    tell(s, "the caller was told: " + told);
+    auto const agreed = tell_fates(s, known, at_once, later);
+    s.notes.report("product_reorder: when_all, one of ten fails", "some rows changed, told that it failed",
+                   count(moved(at_once)) + " rows changed at the error, " + count(moved(later)) +
+                       " in the end, told that it failed");
     co_return agreed&& told.find("product 6 is refused") != told.npos&& moved(later) > 0 &&
         moved(later) < products.size();
 }
 
 // when_all_settled on ten connections: an outcome for each.
 asio::awaitable<bool> settled(shop const& s) {
-    co_await begin_anew(s.session, "when_all_settled, products 3 and 7 are refused", refuse_3_and_7);
+    co_await begin_anew(s, "when_all_settled, products 3 and 7 are refused", refuse_3_and_7);
     co_await insert_new(s.session);
     // [settled]
     session_pool sessions(products.size(), opener(s), is_usable);
@@ -246,37 +250,38 @@ asio::awaitable<bool> settled(shop const& s) {
         if (outcomes[i].has_value())
             continue;
         rejected += (rejected.empty() ? "" : ", ") + name(products[i]);
-        tell(name(products[i]) + ": " + adapters::describe(outcomes[i].exception()));
+        tell(s, name(products[i]) + ": " + adapters::describe(outcomes[i].exception()));
     }
-    support::report("product_reorder: when_all_settled, two of ten fail", "the rejected are collected",
-                    count(moved(after)) + " rows changed; rejected: " + rejected);
+    s.notes.report("product_reorder: when_all_settled, two of ten fail", "the rejected are collected",
+                   count(moved(after)) + " rows changed; rejected: " + rejected);
     co_return agreed&& rejected == "product 3, product 7" && moved(after) == products.size() - 2;
 }
 
 // Each rejected product again, at most three times.
-asio::awaitable<fanout::retried<void>> reorder_with_retries(shop const& s) {
+asio::awaitable<fanout::retried<void>> reorder_with_retries(shop const& s, fanout::recording& seen) {
     co_await insert_new(s.session);
     // [retries]
     session_pool sessions(products.size(), opener(s), is_usable);
     auto const move_one = [&](product const& p, mysql_session& session) { return move(session, p, s.unit); };
     auto result = co_await fanout::retry_rejected(products, move_one, fanout::retry_policy{.max_attempts = 4},
-                                                  sessions);
+                                                  sessions, seen);
     // [/retries]
     co_return result;
 }
 
 asio::awaitable<bool> retried(shop const& s) {
-    co_await begin_anew(s.session, "retry_rejected, the first four updates of products 3 and 7 are refused",
+    co_await begin_anew(s, "retry_rejected, the first four updates of products 3 and 7 are refused",
                         refuse_3_and_7_four_times);
-    auto const result = co_await reorder_with_retries(s);
+    auto& seen = s.notes.record("retry_rejected on ten connections");
+    auto const result = co_await reorder_with_retries(s, seen);
     for (std::size_t i = 0; i < products.size(); ++i) {
         if (result.attempts[i] > 1)
-            tell(name(products[i]) + ": " + count(result.attempts[i]) + " attempts");
+            tell(s, name(products[i]) + ": " + count(result.attempts[i]) + " attempts");
     }
     auto const after = co_await read_places(s.session);
-    support::report("product_reorder: retry_rejected, at most 3 retries",
-                    "the settled promises again: nothing runs",
-                    count(moved(after)) + " rows changed, " + count(result.retries()) + " retries");
+    s.notes.report("product_reorder: retry_rejected, at most 3 retries",
+                   "the settled promises again: nothing runs",
+                   count(moved(after)) + " rows changed, " + count(result.retries()) + " retries");
     co_return all_done(after) && result.failed() == 0 && result.retries() == 4;
 }
 
@@ -290,19 +295,20 @@ std::string name_all(std::vector<fanout::failure> const& failures) {
     return out;
 }
 
-asio::awaitable<std::vector<fanout::failure>> run_out_of_retries(shop const& s) {
-    co_await begin_anew(s.session, "retry_rejected, products 3 and 7 are always refused", refuse_3_and_7);
-    auto const result = co_await reorder_with_retries(s);
+asio::awaitable<std::vector<fanout::failure>> run_out_of_retries(shop const& s, fanout::recording& seen) {
+    co_await begin_anew(s, "retry_rejected, products 3 and 7 are always refused", refuse_3_and_7);
+    auto const result = co_await reorder_with_retries(s, seen);
     co_return result.failures();
 }
 
 asio::awaitable<bool> exhausted(shop const& s) {
-    auto const failures = co_await run_out_of_retries(s);
-    tell(name_all(failures));
+    fanout::recording not_shown;
+    auto const failures = co_await run_out_of_retries(s, not_shown);
+    tell(s, name_all(failures));
     auto const after = co_await read_places(s.session);
-    support::report("product_reorder: retries exhausted",
-                    "\"retry limit exceeded\", even if none was rejected",
-                    count(moved(after)) + " rows changed; " + count(failures.size()) + " products named");
+    s.notes.report("product_reorder: retries exhausted",
+                   "\"retry limit exceeded\", even if none was rejected",
+                   count(moved(after)) + " rows changed; " + count(failures.size()) + " products named");
     auto right = failures.size() == 2 && moved(after) == products.size() - 2;
     for (auto const& f : failures)
         right = f.attempts == 4 && !is_moved(after, products[f.index]) && right;
@@ -334,68 +340,69 @@ asio::awaitable<void> in_transaction(mysql_session& session, Work const& work) {
 }
 
 // The pool lends out one connection, the transaction's: it makes the children run one after another.
-asio::awaitable<void> reorder_in_transaction(shop const& s, fanout::stats& counted) {
+asio::awaitable<void> reorder_in_transaction(shop const& s, fanout::recording& seen) {
     fanout::pool<mysql_session*> connection(
         1, [&]() -> asio::awaitable<mysql_session*> { co_return &s.session; });
     auto const move_one = [&](product const& p, mysql_session* session) { return move(*session, p, s.unit); };
     auto const work = [&]() -> asio::awaitable<void> {
         co_await insert_new(s.session);
-        co_await fanout::when_all(products, move_one, connection, counted);
+        co_await fanout::when_all(products, move_one, connection, seen);
     };
     co_await in_transaction(s.session, work);
 }
 // [/transaction]
 
-std::string parallelism(fanout::stats const& counted) {
-    return support::in_units(counted.child_time(), counted.wall_time());
+std::string parallelism(fanout::recording const& seen) {
+    return support::in_units(seen.totals().child_time(), seen.totals().wall_time());
 }
 
 asio::awaitable<bool> transaction(shop const& s) {
-    co_await begin_anew(s.session, "when_all in one transaction, on its one connection", refuse_none);
-    fanout::stats counted;
+    co_await begin_anew(s, "when_all in one transaction, on its one connection", refuse_none);
+    auto& seen = s.notes.record("one transaction on one connection");
     support::stopwatch const watch;
-    co_await reorder_in_transaction(s, counted);
+    co_await reorder_in_transaction(s, seen);
     auto const took = watch.elapsed();
     auto const after = co_await read_places(s.session);
-    support::report("product_reorder: when_all in one transaction", "10 units, not 1",
-                    support::in_units(took, s.unit) + " units, effective parallelism " +
-                        parallelism(counted));
-    co_return all_done(after) && took >= products.size() * s.unit&& parallelism(counted) == "1.0";
+    s.notes.report("product_reorder: when_all in one transaction", "10 units, not 1",
+                   support::in_units(took, s.unit) + " units, effective parallelism " + parallelism(seen));
+    co_return all_done(after) && took >= products.size() * s.unit&& parallelism(seen) == "1.0";
 }
 
 asio::awaitable<bool> transaction_fails(shop const& s) {
-    co_await begin_anew(s.session, "The same, product 6 is refused", refuse_6);
-    fanout::stats counted;
+    co_await begin_anew(s, "The same, product 6 is refused", refuse_6);
+    fanout::recording not_shown;
     std::string told;
     try {
-        co_await reorder_in_transaction(s, counted);
+        co_await reorder_in_transaction(s, not_shown);
     } catch (boost::system::system_error const& e) {
         told = adapters::describe(e);
     }
-    tell("the caller was told: " + told);
+    tell(s, "the caller was told: " + told);
     auto const after = co_await read_places(s.session);
-    support::report("product_reorder: one transaction, one of ten fails", "all or nothing",
-                    count(moved(after)) + " rows changed, " + count(counted.fulfilled()) + " undone");
+    s.notes.report("product_reorder: one transaction, one of ten fails", "all or nothing",
+                   count(moved(after)) + " rows changed, " + count(not_shown.totals().fulfilled()) +
+                       " undone");
     co_return nothing_done(after) && told.find("product 6 is refused") != told.npos;
 }
 
 // What the fan-out is not needed for: one statement moves them all, all or nothing by itself.
 asio::awaitable<bool> one_statement(shop const& s) {
-    co_await begin_anew(s.session, "One statement", refuse_none);
+    co_await begin_anew(s, "One statement", refuse_none);
     std::chrono::nanoseconds took{};
     auto const work = [&]() -> asio::awaitable<void> {
         // The unit is slept once. The statement itself takes about as long for ten rows as for one.
+        auto watched = s.notes.loop("one statement", 1);
         support::stopwatch const watch;
-        co_await s.session.execute(
+        co_await watched(s.session.execute(
             "UPDATE fanout_product SET position = position + 1 WHERE IF(id = 1, SLEEP(?), 0) = 0",
-            seconds(s.unit));
+            seconds(s.unit)));
         took = watch.elapsed();
         co_await insert_new(s.session);
     };
     co_await in_transaction(s.session, work);
     auto const after = co_await read_places(s.session);
-    support::report("product_reorder: one UPDATE of all rows", "-",
-                    support::in_units(took, s.unit) + " units, " + count(moved(after)) + " rows changed");
+    s.notes.report("product_reorder: one UPDATE of all rows", "-",
+                   support::in_units(took, s.unit) + " units, " + count(moved(after)) + " rows changed");
     co_return all_done(after);
 }
 
@@ -404,7 +411,7 @@ asio::awaitable<bool> show_all(shop const& s) {
     for (auto* const part :
          {half_done, settled, retried, exhausted, transaction, transaction_fails, one_statement}) {
         if (!co_await part(s)) {
-            tell("WRONG: this did not come out as it should");
+            tell(s, "WRONG: this did not come out as it should");
             right = false;
         }
     }
@@ -412,7 +419,8 @@ asio::awaitable<bool> show_all(shop const& s) {
 }
 
 asio::awaitable<bool> show_exhausted(shop const& s) {
-    auto const failures = co_await run_out_of_retries(s);
+    auto& seen = s.notes.record("retry_rejected, exhausted");
+    auto const failures = co_await run_out_of_retries(s, seen);
     if (!failures.empty())
         throw std::runtime_error(count(failures.size()) + " of " + count(products.size()) +
                                  " products could not be moved: " + name_all(failures));
@@ -442,11 +450,12 @@ asio::awaitable<void> create_table(mysql_session& session, std::vector<std::stri
     undo.push_back("DROP SEQUENCE fanout_product_refusals");
 }
 
-asio::awaitable<bool> run(adapters::mysql_url url, std::chrono::milliseconds unit, bool only_exhausted) {
+asio::awaitable<bool> run(support::notebook& notes, adapters::mysql_url url, std::chrono::milliseconds unit,
+                          bool only_exhausted) {
     auto session = co_await adapters::open_mysql(url);
     co_await session.execute("SET SESSION lock_wait_timeout = 120"); // for DROP TABLE: the default is a day
     std::vector<std::string> undo;
-    shop const s{url, unit, session};
+    shop const s{url, unit, session, notes};
     auto right = false;
     std::exception_ptr failure;
     try {
@@ -488,6 +497,6 @@ int main(int argc, char** argv) {
     app.add_flag("--exhausted", only_exhausted,
                  "Show only how it ends when retries do not help: with exit status 1");
     support::add_unit(app, unit);
-    auto const job = [&] { return run(parse(url), unit, only_exhausted); };
+    auto const job = [&](support::notebook& notes) { return run(notes, parse(url), unit, only_exhausted); };
     return support::run_program(app, argc, argv, job);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // transaction_fanout: what a rollback takes back of inserts that were fanned out, on a real PostgreSQL. See --help.
 #include <fanout/limit/pool.hpp>
+#include <fanout/observe/observer.hpp>
+#include <fanout/observe/recording.hpp>
 #include <fanout/observe/stats.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
@@ -19,8 +21,8 @@
 #include <exception>
 #include <functional>
 #include <iomanip>
-#include <iostream>
 #include <memory>
+#include <ostream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -75,11 +77,12 @@ bool all_fulfilled(outcomes const& all) {
     return std::all_of(all.begin(), all.end(), [](auto const& one) { return one.has_value(); });
 }
 
-// What the experiments share: a session that does not take part, and the length of a unit.
+// What the experiments share: a session that does not take part, the length of a unit, and where to tell of them.
 struct bench {
     adapters::postgres_url url;
     std::chrono::milliseconds unit;
     postgres_session& session;
+    support::notebook& notes;
 };
 
 // What came of one.
@@ -95,7 +98,7 @@ struct finding {
 // connections does when one is lost: what ran there would be outside of the transaction.
 using the_session = fanout::pool<postgres_session*>;
 
-asio::awaitable<finding> settled_on_one_connection(bench const& b) {
+asio::awaitable<finding> settled_on_one_connection(bench const& b, fanout::recording& seen) {
     finding out;
     postgres_session session(b.url);
     co_await session.connect();
@@ -105,7 +108,8 @@ asio::awaitable<finding> settled_on_one_connection(bench const& b) {
 
     support::stopwatch const watch;
     co_await session.execute("BEGIN");
-    out.settled = co_await fanout::when_all_settled(rows, insert_row, connection, out.stats);
+    out.settled =
+        co_await fanout::when_all_settled(rows, insert_row, connection, fanout::observe(out.stats, seen));
     auto const* const end = all_fulfilled(out.settled) ? "COMMIT" : "ROLLBACK";
     co_await session.execute(end);
     out.took = watch.elapsed();
@@ -113,7 +117,7 @@ asio::awaitable<finding> settled_on_one_connection(bench const& b) {
 }
 // [/one-connection]
 
-asio::awaitable<finding> all_on_one_connection(bench const& b) {
+asio::awaitable<finding> all_on_one_connection(bench const& b, fanout::recording& seen) {
     finding out;
     postgres_session session(b.url);
     co_await session.connect();
@@ -126,9 +130,9 @@ asio::awaitable<finding> all_on_one_connection(bench const& b) {
     // [when-all]
     auto const* end = "COMMIT";
     try {
-        co_await fanout::when_all(rows, insert_row, connection, out.stats);
+        co_await fanout::when_all(rows, insert_row, connection, fanout::observe(out.stats, seen));
     } catch (postgres_error const& e) {
-        std::cout << "  when_all threw: " << e.what() << '\n';
+        b.notes.say() << "  when_all threw: " << e.what() << '\n';
         end = "ROLLBACK";
     }
     co_await session.execute(end); // nothing of the fan-out runs any more
@@ -157,7 +161,7 @@ asio::awaitable<void> open_all(session_pool& pool) {
         lease.give_back();
 }
 
-asio::awaitable<finding> settled_on_separate_connections(bench const& b) {
+asio::awaitable<finding> settled_on_separate_connections(bench const& b, fanout::recording& seen) {
     finding out;
     postgres_session transaction(b.url);
     co_await transaction.connect();
@@ -170,7 +174,8 @@ asio::awaitable<finding> settled_on_separate_connections(bench const& b) {
     // [separate]
     co_await transaction.execute("BEGIN");
     auto const insert_row = [&](row const& r, session_ptr& own) { return insert(*own, r, b.unit); };
-    out.settled = co_await fanout::when_all_settled(rows, insert_row, connections, out.stats);
+    out.settled =
+        co_await fanout::when_all_settled(rows, insert_row, connections, fanout::observe(out.stats, seen));
     auto const* const end = all_fulfilled(out.settled) ? "COMMIT" : "ROLLBACK";
     co_await transaction.execute(end); // which is about no insert
     // [/separate]
@@ -211,7 +216,8 @@ asio::awaitable<void> finish(postgres_session& session, branch const& br, decisi
 }
 // [/finish]
 
-asio::awaitable<finding> transaction_per_connection(bench const& b, std::vector<row> const& given) {
+asio::awaitable<finding> transaction_per_connection(bench const& b, fanout::recording& seen,
+                                                    std::vector<row> const& given) {
     finding out;
     auto const run = co_await b.session.execute("SELECT 'fanout_node_test ' || gen_random_uuid()");
     std::vector<branch> branches;
@@ -229,14 +235,15 @@ asio::awaitable<finding> transaction_per_connection(bench const& b, std::vector<
     auto const prepare = [&](branch const& br, session_ptr& own) {
         return insert_and_prepare(*own, br, b.unit);
     };
-    out.settled = co_await fanout::when_all_settled(branches, prepare, connections, out.stats);
+    out.settled =
+        co_await fanout::when_all_settled(branches, prepare, connections, fanout::observe(out.stats, seen));
 
     auto const d = all_fulfilled(out.settled) ? decision::commit : decision::roll_back;
     auto const finish_one = [&](branch const& br, session_ptr& any, fanout::attempt const& attempt) {
         return finish(*any, br, d, attempt.number == 1);
     };
     auto const finished = co_await fanout::retry_rejected(
-        branches, finish_one, fanout::retry_policy{.max_attempts = 5}, connections);
+        branches, finish_one, fanout::retry_policy{.max_attempts = 5}, connections, seen);
     // [/two-phase]
     out.took = watch.elapsed();
     for (auto const& failure : finished.failures())
@@ -248,7 +255,7 @@ asio::awaitable<finding> transaction_per_connection(bench const& b, std::vector<
 struct experiment {
     std::string name;
     std::string article;
-    std::function<asio::awaitable<finding>(bench const&)> run;
+    std::function<asio::awaitable<finding>(bench const&, fanout::recording&)> run;
     std::vector<row> const& given;
     std::vector<std::string>
         errors;        // of each row: its SQLSTATE, or empty; no rows for when_all, which throws
@@ -258,8 +265,12 @@ struct experiment {
 };
 
 std::vector<experiment> all_experiments() {
-    auto const two_phase = [](bench const& b) { return transaction_per_connection(b, rows); };
-    auto const two_phase_good = [](bench const& b) { return transaction_per_connection(b, good_rows); };
+    auto const two_phase = [](bench const& b, fanout::recording& seen) {
+        return transaction_per_connection(b, seen, rows);
+    };
+    auto const two_phase_good = [](bench const& b, fanout::recording& seen) {
+        return transaction_per_connection(b, seen, good_rows);
+    };
     std::vector<std::string> const none_fails{"", "", "", ""}, one_fails{"", "", "", "42703", ""};
     // After an error the transaction takes nothing more until it is rolled back: 25P02, at once.
     std::vector<std::string> const transaction_fails{"", "", "", "42703", "25P02"}, it_threw;
@@ -276,19 +287,18 @@ std::vector<experiment> all_experiments() {
     };
 }
 
-void tell(experiment const& e, finding const& found) {
+void tell(std::ostream& out, experiment const& e, finding const& found) {
     for (std::size_t i = 0; i < found.settled.size(); ++i) {
-        std::cout << "  " << e.given[i].name << ": " << to_string(fanout::state_of(found.settled[i]));
+        out << "  " << e.given[i].name << ": " << to_string(fanout::state_of(found.settled[i]));
         try {
             found.settled[i].value();
         } catch (std::exception const& error) {
-            std::cout << ": " << error.what();
+            out << ": " << error.what();
         }
-        std::cout << '\n';
+        out << '\n';
     }
     for (auto const& name : found.unfinished)
-        std::cout << "  WRONG: neither committed nor rolled back: the prepared transaction '" << name
-                  << "'\n";
+        out << "  WRONG: neither committed nor rolled back: the prepared transaction '" << name << "'\n";
 }
 
 bool came_out_right(experiment const& e, finding const& found, int rows_left,
@@ -309,14 +319,14 @@ asio::awaitable<bool> show_all(bench const& b) {
     std::vector<std::string> figures;
     auto const experiments = all_experiments();
     for (auto const& e : experiments) {
-        std::cout << e.name << std::endl;
-        auto const found = co_await e.run(b);
+        b.notes.say() << e.name << std::endl;
+        auto const found = co_await e.run(b, b.notes.record(e.name));
         auto const left = co_await b.session.execute("DELETE FROM fanout_node_test");
         auto const rows_left = static_cast<int>(left.affected);
-        tell(e, found);
+        tell(b.notes.say(), e, found);
         if (!came_out_right(e, found, rows_left, b.unit)) {
             right = false;
-            std::cout << "  WRONG: this is not what it should be\n";
+            b.notes.say() << "  WRONG: this is not what it should be\n";
         }
         std::ostringstream ours;
         ours << support::in_units(found.took, b.unit) << " units, " << rows_left
@@ -325,7 +335,7 @@ asio::awaitable<bool> show_all(bench const& b) {
         figures.push_back(ours.str());
     }
     for (std::size_t i = 0; i < experiments.size(); ++i)
-        support::report("transaction_fanout: " + experiments[i].name, experiments[i].article, figures[i]);
+        b.notes.report("transaction_fanout: " + experiments[i].name, experiments[i].article, figures[i]);
     co_return right;
 }
 
@@ -356,7 +366,7 @@ asio::awaitable<void> drop_table(postgres_session& session) {
     co_await session.execute("DROP TABLE fanout_node_test");
 }
 
-asio::awaitable<bool> run(std::string given, std::chrono::milliseconds unit) {
+asio::awaitable<bool> run(support::notebook& notes, std::string given, std::chrono::milliseconds unit) {
     auto const url =
         support::url_from(adapters::parse_postgres_url, given, "--postgres", "FANOUT_POSTGRES_URL");
     postgres_session session(url);
@@ -366,7 +376,7 @@ asio::awaitable<bool> run(std::string given, std::chrono::milliseconds unit) {
     auto right = false;
     std::exception_ptr failure;
     try {
-        bench const b{url, unit, session};
+        bench const b{url, unit, session, notes};
         right = co_await show_all(b);
     } catch (...) {
         failure = std::current_exception();
@@ -395,5 +405,6 @@ int main(int argc, char** argv) {
            "without sslmode=, verify-full, but disable on this machine")
         ->type_name("URL");
     support::add_unit(app, unit);
-    return support::run_program(app, argc, argv, [&] { return run(url, unit); });
+    auto const job = [&](support::notebook& notes) { return run(notes, url, unit); };
+    return support::run_program(app, argc, argv, job);
 }

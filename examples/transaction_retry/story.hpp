@@ -4,6 +4,7 @@
 
 #include <fanout/observe/observer.hpp>
 
+#include "../support/notebook.hpp"
 #include "signals.hpp"
 #include "transaction.hpp"
 
@@ -11,7 +12,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <iostream>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,41 +34,45 @@ struct totals {
     int retries = 0;
 };
 
-inline void tell(std::string_view line) { std::cout << "  " << line << std::endl; }
+inline void tell(support::notebook& notes, std::string_view line) {
+    notes.say() << "  " << line << std::endl;
+}
 
 class story {
 public:
-    story(std::vector<transfer> const& transfers, totals& count, rendezvous& first_locks,
-          gate& lock_timed_out)
-        : transfers_(&transfers),
+    story(support::notebook& notes, std::vector<transfer> const& transfers, totals& count,
+          rendezvous& first_locks, gate& lock_timed_out)
+        : notes_(&notes),
+          transfers_(&transfers),
           count_(&count),
           first_locks_(&first_locks),
           lock_timed_out_(&lock_timed_out) {}
 
-    void on_started(fanout::started_event const& e) const { tell(who(e) + "begins"); }
+    void on_started(fanout::started_event const& e) const { tell(*notes_, who(e) + "begins"); }
 
     void on_settled(fanout::settled_event const& e) const {
         first_locks_->call_off(); // who has ended will not come to it
         if (e.what == fanout::state::fulfilled) {
             ++count_->committed;
-            tell(who(e) + "committed");
+            tell(*notes_, who(e) + "committed");
         } else if (e.error == mysql::common_server_errc::er_lock_deadlock) {
             ++count_->deadlocks;
-            tell(who(e) + "error 1213, deadlock: InnoDB has rolled back the whole transaction");
+            tell(*notes_, who(e) + "error 1213, deadlock: InnoDB has rolled back the whole transaction");
         } else if (e.error == mysql::common_server_errc::er_lock_wait_timeout) {
             ++count_->lock_timeouts;
-            tell(who(e) + "error 1205, lock wait timeout: InnoDB has undone the statement only, ROLLBACK "
-                          "the rest");
+            tell(*notes_, who(e) +
+                              "error 1205, lock wait timeout: InnoDB has undone the statement only, ROLLBACK "
+                              "the rest");
             lock_timed_out_->open();
         } else {
-            tell(who(e) + fanout::to_string(e.what));
+            tell(*notes_, who(e) + fanout::to_string(e.what));
         }
     }
 
     void on_retry(fanout::retry_event const& e) const {
         ++count_->retries;
         auto const pause = std::chrono::duration_cast<std::chrono::milliseconds>(e.delay);
-        tell(who(e) + "will be run again as a whole, in " + std::to_string(pause.count()) + " ms");
+        tell(*notes_, who(e) + "will be run again as a whole, in " + std::to_string(pause.count()) + " ms");
     }
 
     void on_finished(fanout::finished_event const&) const { lock_timed_out_->open(); }
@@ -78,6 +83,7 @@ private:
         return (*transfers_)[e.index].name + ", attempt " + std::to_string(e.attempt) + ": ";
     }
 
+    support::notebook* notes_;
     std::vector<transfer> const* transfers_;
     totals* count_;
     rendezvous* first_locks_;
