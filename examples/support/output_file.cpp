@@ -80,7 +80,7 @@ int open_like(int file, struct stat const& wanted) {
 // Owns the temporary file, and takes it away unless it was renamed.
 class temporary {
 public:
-    explicit temporary(std::string const& beside, unsigned mode)
+    temporary(std::string const& beside, unsigned mode)
         : name_(beside + '.' + std::to_string(::getpid()) + ".part"),
           file_(checked(::open(name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666))) {
         if (mode != 0)
@@ -109,34 +109,36 @@ private:
 
 } // namespace
 
-output_file::output_file(std::string name) : name_(std::move(name)), path_(name_) {
+output_file::output_file(std::string name) : name_(std::move(name)) {
     struct stat there{};
-    if (::stat(name_.c_str(), &there) != 0) {
-        if (errno != ENOENT)
-            fail(errno);
-        temporary(path_, 0);
-        return;
+    auto const is_there = ::stat(name_.c_str(), &there) == 0;
+    if (!is_there && (errno != ENOENT || name_.empty()))
+        fail(errno);
+    if (is_there) {
+        device_ = open_like(STDOUT_FILENO, there);
+        is_standard_output_ = device_ >= 0;
+        if (device_ < 0)
+            device_ = open_like(STDERR_FILENO, there);
+        // What "/dev/fd/3" leads to may be a file, and is meant to be written to, not to be replaced.
+        auto const is_open = name_.starts_with("/dev/fd/") || name_.starts_with("/proc/");
+        if (device_ < 0 && (is_open || !S_ISREG(there.st_mode)))
+            device_ = checked(::open(name_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY));
+        if (device_ >= 0)
+            return;
+        checked(::access(name_.c_str(), W_OK));
+        mode_ = there.st_mode & 07777U;
     }
-    device_ = open_like(STDOUT_FILENO, there);
-    is_standard_output_ = device_ >= 0;
-    if (device_ < 0)
-        device_ = open_like(STDERR_FILENO, there);
-    if (device_ >= 0)
-        return;
-    // "/dev/fd/3" may be a file, but it is meant to be written to, not to be replaced.
-    if (!S_ISREG(there.st_mode) || name_.starts_with("/dev/") || name_.starts_with("/proc/")) {
-        device_ = checked(::open(name_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY));
-        return;
-    }
-    checked(::access(name_.c_str(), W_OK));
-    path_ = std::filesystem::canonical(name_).string();
-    mode_ = there.st_mode & 07777U;
-    temporary(path_, 0);
+    path_ = std::filesystem::weakly_canonical(std::filesystem::absolute(name_)).string();
+    temporary const can_be_made(path_, mode_);
 }
 
 output_file::~output_file() {
     if (device_ >= 0)
         ::close(device_);
+}
+
+bool output_file::is_same_file_as(output_file const& other) const {
+    return device_ < 0 && other.device_ < 0 && path_ == other.path_;
 }
 
 void output_file::write(std::function<void(std::ostream&)> const& content) {

@@ -21,6 +21,9 @@ public:
     // What is written goes where standard output goes.
     bool is_standard_output() const { return is_standard_output_; }
 
+    // Each would replace what the other has written.
+    bool is_same_file_as(output_file const& other) const;
+
     // Throws std::system_error, and then a file is as it was before.
     void write(std::function<void(std::ostream&)> const& content);
 

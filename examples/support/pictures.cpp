@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "pictures.hpp"
 
+#include <fanout/observe/chrome_trace.hpp>
+#include <fanout/observe/waterfall.hpp>
+
 #include "program.hpp"
 
 #include <algorithm>
@@ -51,6 +54,8 @@ pictures::pictures(std::string title, options given)
     : title_(std::move(title)), only_(std::move(given.only)) {
     open(trace_, "--trace", given.trace);
     open(waterfall_, "--waterfall", given.waterfall);
+    if (trace_ && waterfall_ && trace_->is_same_file_as(*waterfall_))
+        throw bad_argument("--waterfall: '" + waterfall_->name() + "' is what --trace writes");
 }
 
 bool pictures::are_on_standard_output() const {
@@ -73,9 +78,12 @@ std::vector<std::string> pictures::write(notebook const& notes) {
                             (all.empty() ? std::string() : "; there is " + names_of(all)));
     if (shown.empty())
         return wrong;
-    auto const nothing_yet = [](std::ostream&) {};
-    support::write(trace_, "--trace", nothing_yet, wrong);
-    support::write(waterfall_, "--waterfall", nothing_yet, wrong);
+    auto const trace = [&](std::ostream& out) {
+        fanout::write_chrome_trace(out, shown, {.label = {}, .title = title_});
+    };
+    auto const waterfall = [&](std::ostream& out) { fanout::write_waterfall(out, shown, {.title = title_}); };
+    support::write(trace_, "--trace", trace, wrong);
+    support::write(waterfall_, "--waterfall", waterfall, wrong);
     return wrong;
 }
 
