@@ -4,12 +4,12 @@
 // The words of a progress line, from plain numbers: no clock, no stream, no locale.
 
 #include <fanout/detail/escaped.hpp>
+#include <fanout/detail/stats_text.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,7 +51,7 @@ struct progress_numbers {
     std::size_t in_flight = 0, retries = 0, rejected = 0;
     bool stopping = false; ///< nothing more starts
     /// Of a fan-out that has ended: how long it took. Then what is in flight and what is left are not told.
-    std::optional<std::chrono::duration<double>> took;
+    std::optional<std::chrono::nanoseconds> took;
     std::size_t not_started = 0;
 };
 
@@ -116,33 +116,17 @@ inline std::string rate_text(double per_second) {
     return per_second * 3600 >= 0.1 ? figure(per_second * 3600) + "/h" : "0/s";
 }
 
-/// "3 s", "2 min 5 s", "1 h 20 min", "3 d 4 h"
-inline std::string span_text(std::uint64_t seconds) {
-    auto const two = [](std::uint64_t n, std::uint64_t part, char const* unit, char const* part_unit) {
-        auto text = std::to_string(n) + unit;
-        return part == 0 ? text : text + ' ' + std::to_string(part) + part_unit;
-    };
-    if (seconds < 60) {
-        return std::to_string(seconds) + " s";
-    }
-    if (seconds < 3600) {
-        return two(seconds / 60, seconds % 60, " min", " s");
-    }
-    if (seconds < 86'400) {
-        return two(seconds / 3600, seconds % 3600 / 60, " h", " min");
-    }
-    return two(seconds / 86'400, seconds % 86'400 / 3600, " d", " h");
-}
-
 /// "3 s left". Nothing where that is not known: no total, nothing done, or so slow that it would take years.
 inline std::string time_left_text(progress_numbers const& n) {
     constexpr double too_long = 1000.0 * 86'400;
     if (!n.total || !n.per_second || n.done >= *n.total || n.stopping) {
         return {};
     }
-    auto const seconds = static_cast<double>(*n.total - n.done) / *n.per_second;
-    return seconds < too_long ? span_text(static_cast<std::uint64_t>(std::ceil(seconds))) + " left"
-                              : std::string();
+    auto const seconds = std::ceil(static_cast<double>(*n.total - n.done) / *n.per_second);
+    if (seconds >= too_long) {
+        return {};
+    }
+    return duration_text(std::chrono::seconds(static_cast<std::chrono::seconds::rep>(seconds))) + " left";
 }
 
 /// "612 of 1000 videos (61 %)"
@@ -198,9 +182,7 @@ inline std::string progress_text(progress_numbers const& n, std::string_view wha
     counted(3, n.rejected, " rejected", " rejected");
     if (n.took) {
         counted(2, n.not_started, " not started", " not started");
-        auto const seconds = (std::max)(n.took->count(), 0.0);
-        add(2, "took " + (seconds < 9.95 ? figure(seconds) + " s"
-                                         : span_text(static_cast<std::uint64_t>(std::llround(seconds)))));
+        add(2, "took " + duration_text(*n.took));
     } else {
         add(2, time_left_text(n));
     }

@@ -178,7 +178,7 @@ private:
         n.took = e.at;
         n.not_started = e.not_started;
         if (auto const done = done_.load(std::memory_order_relaxed); done != 0 && e.at.count() > 0) {
-            n.per_second = static_cast<double>(done) / n.took->count();
+            n.per_second = static_cast<double>(done) / std::chrono::duration<double>(e.at).count();
         }
         output_.last_line(n);
     }
