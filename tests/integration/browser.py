@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """Draws an SVG file as a browser does, to a PNG file, and looks at its pixels. Nothing is asked of a network."""
 
+import functools
 import os
 import pathlib
 import shutil
@@ -49,16 +50,20 @@ def render(svg, png, width, height, dark=False):
 
 def pixel(png, x, y):
     """Its colour there: (red, green, blue) of 0 to 255."""
-    with Image.open(png) as image:
-        return image.convert("RGB").getpixel((int(x), int(y)))
+    return _read(png, os.stat(png).st_mtime_ns).getpixel((int(x), int(y)))
 
 
 def size(png):
-    with Image.open(png) as image:
-        return image.size
+    """(width, height)"""
+    return _read(png, os.stat(png).st_mtime_ns).size
 
 
 def is_blank(png):
     """All of one colour."""
+    return all(least == most for least, most in _read(png, os.stat(png).st_mtime_ns).getextrema())
+
+
+@functools.lru_cache(maxsize=2)
+def _read(png, _):
     with Image.open(png) as image:
-        return all(least == most for least, most in image.convert("RGB").getextrema())
+        return image.convert("RGB")

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 // speedscope_import.mjs FOLDER TRACE: imports a trace as speedscope does, and prints what it understood as JSON:
 //   {"profiles": [{"name", "unit", "calls": [{"name", "start", "end", "depth"}, …]}, …], "complaints": ["…", …]}
-// FOLDER is that of the npm package speedscope. The package has no library but a page, one script that keeps its importer
-// to itself. So the script is run here without a page, and the importer is caught where the script's bundler (esbuild)
-// gives it its name.
+// FOLDER is that of the npm package speedscope. The package has no library but a page, one script that keeps its
+// importer to itself. So the script is run here without a page, and the importer is caught where the script's bundler
+// (esbuild) gives it its name.
 import fs from 'node:fs'
 import path from 'node:path'
 import vm from 'node:vm'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Checks a file in Chrome's trace event format, as its document ("Trace Event Format") has it and as its viewers take it.
+"""Checks a file in Chrome's trace event format, by its document ("Trace Event Format") and by what its viewers do.
 
 Of the format it knows what a fan-out's trace needs: complete events (X), counters (C), instants (i), flows (s, f), and
 the names of processes and threads (M). Any other event is refused.
@@ -14,6 +14,8 @@ import subprocess
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HANG = 60
+# Of the names of colours that chrome://tracing knows; another one it does not open.
+COLOURS = ("good", "bad", "terrible", "generic_work", "black", "grey", "white", "yellow", "olive")
 
 
 @dataclasses.dataclass
@@ -135,6 +137,7 @@ def _check_event(event):
     assert _whole(event.get("pid")), "pid is no small whole number"
     args = event.get("args", {})
     assert isinstance(args, dict), "args is no object"
+    assert event.get("cname", "good") in COLOURS, f"cname is {event['cname']!r}"
     scope = None
     if phase == "i":
         scope = event.get("s")
@@ -184,7 +187,8 @@ def _names(events):
 def _flows(events, slices):
     """[(Slice, Slice), …], as Perfetto binds them: to what began last on the row, by time, then by place in the file."""
     latest, ends = {}, {}
-    timed = [event for event in events if event["ph"] in ("X", "s", "f") or (event["ph"] == "i" and event["s"] == "t")]
+    # To Perfetto an instant of a thread is a slice, too, of no length.
+    timed = [event for event in events if event["ph"] in ("X", "s", "f") or event.get("s") == "t"]
     for event in sorted(timed, key=lambda event: event["ts"]):
         if event["ph"] in ("X", "i"):
             latest[_row(event)] = slices.get(id(event))
