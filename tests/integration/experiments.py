@@ -7,14 +7,19 @@ ctest's LOG says, reported nothing.
 """
 
 import dataclasses
+import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 from urllib.parse import unquote, urlsplit
 
+import trace_format
 from processes import end_with_parent
 
 # In the order in which docs/tutorial has them.
@@ -36,19 +41,30 @@ class Result:
     seconds: float = 0  # from the start of the process to its end, by a clock that is not its own
 
     @property
+    def report(self):
+        """What --json printed, as a dictionary; None where the output is text."""
+        return json.loads(self.output) if self.output.startswith("{") else None
+
+    @property
     def rows(self):
-        """[(experiment, the article's figure, ours), …] as support::report printed them."""
+        """[(experiment, the article's figure, ours), …] as the program's notebook has them."""
+        if report := self.report:
+            return [(row["experiment"], row["article"], row["ours"]) for row in report["rows"]]
         return ROW.findall(self.output)
 
     @property
     def heartbeat_late(self):
         """How often the event loop was held up for more than 100 ms; None if the program did not come to say so."""
+        if report := self.report:
+            return report["heartbeat"]["late"]
         found = HEARTBEAT.search(self.output)
         return int(found[2]) if found else None
 
     @property
     def heartbeat_worst(self):
         """How long the event loop, or the machine under it, was held up at most, in milliseconds; or None."""
+        if report := self.report:
+            return report["heartbeat"]["worst_ms"]
         found = HEARTBEAT.search(self.output)
         return int(found[1]) if found else None
 
@@ -81,7 +97,7 @@ def finish(running, before="", record=None):
     except subprocess.TimeoutExpired:
         running.kill()
         raise AssertionError(f"hangs: {running.communicate()}") from None
-    result = Result(running.returncode, before + output, errors, time.monotonic() - running.started)
+    result = Result(running.returncode, before + (output or ""), errors, time.monotonic() - running.started)
     for secret in secrets(running.told):
         if secret in result.output + result.errors:
             raise AssertionError("a password was printed")
@@ -117,12 +133,80 @@ def secrets(texts):
     return found
 
 
+class Pictures:
+    """A trace and a waterfall in a folder of their own: `options` has a program write them."""
+
+    def __init__(self, test):
+        """`test` is what removes them in the end: a test, or the class of one."""
+        folder = tempfile.TemporaryDirectory(prefix="fanout-pictures-")
+        (test.addClassCleanup if isinstance(test, type) else test.addCleanup)(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        self.trace, self.waterfall = self.folder / "trace.json", self.folder / "waterfall.svg"
+        self.options = ("--trace", self.trace, "--waterfall", self.waterfall)
+
+
+# What --json tells of a part, and how it must add up.
+COUNTS = ("attempts", "fulfilled", "rejected", "timed_out", "cancelled", "not_started", "retries", "peak_in_flight")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
 class ExperimentTest(unittest.TestCase):
     def assert_right(self, result):
         """It ended well, said so on standard output alone, and never blocked its event loop."""
         self.assertEqual((result.status, result.errors), (0, ""), result)
         self.assertIsNotNone(result.heartbeat_late, result)
         self.assertLessEqual(result.heartbeat_late, 1, result)
+
+    def assert_report(self, result, program, *parts):
+        """Its output is one JSON object that adds up, and has these parts. Returns the parts, by name."""
+        report = result.report
+        self.assertIsNotNone(report, result)
+        self.assertEqual(result.output.count("\n"), 1, result)
+        self.assertEqual(list(report), ["program", "right", "error", "rows", "heartbeat", "fan_outs"])
+        self.assertEqual((report["program"], report["right"]), (program, result.status == 0), result)
+        self.assertEqual([part["name"] for part in report["fan_outs"]], list(parts), result)
+        for part in report["fan_outs"]:
+            with self.subTest(part["name"]):
+                self.assert_adds_up(part)
+        return {part["name"]: part for part in report["fan_outs"]}
+
+    def assert_adds_up(self, part):
+        for name in COUNTS:
+            self.assertIsInstance(part[name], int, part)
+            self.assertGreaterEqual(part[name], 0, part)
+        inputs = part["fulfilled"] + part["rejected"] + part["not_started"]
+        if part["inputs"] is not None:
+            self.assertEqual(inputs, part["inputs"], part)
+        self.assertEqual(part["attempts"], inputs - part["not_started"] + part["retries"], part)
+        self.assertLessEqual(part["timed_out"] + part["cancelled"], part["rejected"], part)
+        self.assertLessEqual(part["peak_in_flight"], part["attempts"], part)
+        self.assertLessEqual(part["parallelism"], part["peak_in_flight"] + 1e-6, part)
+        self.assertGreater(part["seconds"], 0, part)
+        latency = [part["latency"][name] for name in ("p50", "p90", "p99", "max")]
+        self.assertEqual(latency, sorted(latency), part)
+        # What ran, ran within the time of the whole.
+        self.assertLessEqual(latency[-1], part["seconds"], part)
+        self.assertLessEqual(part["waited"], part["seconds"] * part["attempts"], part)
+
+    def assert_pictures(self, pictures, *parts, attempts=None):
+        """The trace and the waterfall are what their viewers take, have these parts and no others, and beside them
+        nothing was left behind. `attempts` is how many ran, by part. Returns what the trace has."""
+        self.assertEqual(sorted(os.listdir(pictures.folder)), sorted((pictures.trace.name, pictures.waterfall.name)))
+        trace = trace_format.check(pictures.trace)
+        self.assertEqual(list(trace["processes"].values()), list(parts))
+        ran = dict.fromkeys(trace["processes"], 0)
+        for (process, _), (_, slices) in trace["rows"].items():
+            ran[process] += len(slices)
+        ran = {trace["processes"][process]: count for process, count in ran.items()}
+        for part in parts:
+            self.assertGreater(ran[part], 0, part)
+            if attempts is not None:
+                self.assertEqual(ran[part], attempts[part], part)
+        drawn = xml.etree.ElementTree.parse(pictures.waterfall).getroot()
+        self.assertEqual(drawn.tag, f"{SVG}svg")
+        words = {"".join(text.itertext()) for text in drawn.iter(f"{SVG}text")}
+        self.assertLessEqual(set(parts), words)
+        return trace
 
     def assert_one_line(self, result, status, *says):
         """It failed with that status, and with one line that matches each of the expressions."""
