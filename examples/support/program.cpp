@@ -59,6 +59,11 @@ json::object to_json(notebook::part const& part) {
         {"peak_in_flight", all.peak_in_flight()},
         {"seconds", seconds(recorded.end())},
         {"parallelism", all.effective_parallelism()},
+        {"latency", json::object{{"p50", seconds(all.quantile(0.5))},
+                                 {"p90", seconds(all.quantile(0.9))},
+                                 {"p99", seconds(all.quantile(0.99))},
+                                 {"max", seconds(all.slowest())}}},
+        {"waited", seconds(all.waited())},
     };
 }
 

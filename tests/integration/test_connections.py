@@ -7,7 +7,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from experiments import PROGRAM, ExperimentTest, finish, run, run_undisturbed, start
+from experiments import PROGRAM, ExperimentTest, Pictures, finish, run, run_undisturbed, start
 from servers import MariaDB, free_port
 
 QUERIES, QUERY_TIME = 200, 10  # ms; as the program has them by itself
@@ -33,8 +33,12 @@ class Connections(ExperimentTest):
             return int(cursor.fetchone()[1])
 
     def test_wall_time_follows_the_number_of_connections(self):
-        result = run_undisturbed(PROGRAM, env=self.server.environment())
+        pictures = Pictures(self)
+        result = run_undisturbed(PROGRAM, "--json", "--quiet", *pictures.options, env=self.server.environment())
         self.assert_right(result)
+        parts = [f"pool of {n}" for n in SIZES]
+        told = self.assert_report(result, "connections", *parts)
+        self.assert_pictures(pictures, *parts, attempts=dict.fromkeys(parts, QUERIES))
         self.assertEqual([name for name, _, _ in result.rows], [f"connections: pool of {n}" for n in SIZES], result)
         for size, (name, ideal, ours) in zip(SIZES, result.rows):
             with self.subTest(name):
@@ -46,6 +50,10 @@ class Connections(ExperimentTest):
                 self.assertLessEqual(parallelism, size + 0.05, result)
                 self.assertGreater(parallelism, size * 0.6, result)
                 self.assertLess(wall, by_hand * 2 + 200, result)
+                part = told[f"pool of {size}"]
+                self.assertEqual((part["fulfilled"], part["peak_in_flight"]), (QUERIES, size), part)
+                self.assertAlmostEqual(part["seconds"] * 1000, wall, delta=0.1, msg=part)
+                self.assertGreaterEqual(part["latency"]["p50"], QUERY_TIME / 1000, part)
         self.assertGreaterEqual(self.connections(), max(SIZES))
 
     def test_the_plot_shows_the_numbers_of_the_table(self):

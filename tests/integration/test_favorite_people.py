@@ -3,11 +3,15 @@
 
 import unittest
 
-from experiments import PROGRAM, ExperimentTest, finish, run, start
+import trace_format
+from experiments import PROGRAM, ExperimentTest, Pictures, finish, run, start
 from servers import DynamoDB, ThrottledTable, free_port
 
 TABLE = "fanout_favorites"
 OPTIMISTIC = "revision and condition, "
+DRAWN = ("read, push, write", "ADD to a set", "list_append", "list_append, replies lost", "ADD to a set, replies lost",
+         *(OPTIMISTIC + how for how in ("all at once", "exponential backoff", "4 at once", "one at a time")),
+         "read, push, write, one at a time")
 
 
 class FavoritePeople(ExperimentTest):
@@ -50,8 +54,13 @@ class FavoritePeople(ExperimentTest):
         self.assertEqual(ours("read, push, write, one at a time: kept"), writes)
 
     def test_as_in_the_article(self):
-        result = self.run_it(record=True)
+        pictures = Pictures(self)
+        result = self.run_it("--json", "--quiet", *pictures.options, record=True)
         self.check(result, 100)
+        parts = self.assert_report(result, "favorite_people", *DRAWN)
+        self.assert_pictures(pictures, *DRAWN, attempts={name: parts[name]["attempts"] for name in DRAWN})
+        self.assertEqual([parts[name]["retries"] for name in DRAWN if "lost" in name], [10, 10])
+        self.assertEqual({parts[name]["peak_in_flight"] for name in DRAWN if "one at a time" in name}, {1})
         articles = {name: article for name, article, _ in result.rows}
         self.assertEqual(articles["favorite_people: read, push, write: kept"], "1")
         self.assertEqual(articles["favorite_people: ADD to a set: kept"], "100")
@@ -83,12 +92,15 @@ class FavoritePeople(ExperimentTest):
         self.assert_one_line(self.run_it(url=f"http://127.0.0.1:{port}"), 1, "Connection refused$", str(port))
 
     def test_a_server_killed_in_mid_run(self):
+        pictures = Pictures(self)
         with DynamoDB() as server:
-            running = start(*self.arguments(url=server.url), env=server.environment())
+            running = start(*self.arguments(*pictures.options, url=server.url), env=server.environment())
             said = running.stdout.readline()
             server.kill()
             result = finish(running, said, record=False)
         self.assert_one_line(result, 1, "DynamoDB at 127.0.0.1")
+        # As far as it came.
+        self.assertEqual(trace_format.check(pictures.trace)["processes"][1], DRAWN[0])
 
     def test_wrong_arguments(self):
         no_url = {name: value for name, value in self.dynamodb.environment().items() if name != "FANOUT_DYNAMODB_URL"}
