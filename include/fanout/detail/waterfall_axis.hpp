@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// Where a time is drawn.
 struct time_axis {
@@ -118,4 +118,4 @@ inline std::vector<time_tick> ticks(since_start span, std::int64_t most) {
     return out;
 }
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

@@ -14,10 +14,10 @@
 #include <span>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// How high each kind of doing is drawn in some columns that follow one another.
-struct waterfall_cell {
+struct row_cell {
     std::size_t from, until; ///< columns
     std::array<centipixel, doings> height{};
     bool runs = false, sleeps = false; ///< at least one did, also where its share is too small to be drawn
@@ -29,7 +29,7 @@ struct waterfall_cell {
 };
 
 /// The sums of each kind of doing in each column of a row; 1: all of its inputs, all the time.
-class waterfall_shares {
+class row_shares {
 public:
     using shares = std::array<double, doings>;
     struct column {
@@ -37,8 +37,7 @@ public:
         bool runs = false, sleeps = false; ///< at least one did, however short it was
     };
 
-    waterfall_shares(waterfall_rows const& rows, waterfall_row const& row, since_start span,
-                     std::size_t columns)
+    row_shares(input_rows const& rows, input_row const& row, since_start span, std::size_t columns)
         : columns_(columns), width_(static_cast<double>(span.count()) / static_cast<double>(columns)) {
         for (auto rest = row.attempts; !rest.empty();) {
             auto const input = of_first_input(rest);
@@ -55,8 +54,8 @@ public:
 
     /// Cells of columns that differ by less than `tolerance`, each as high as its columns are on average, so that
     /// the area stays what it is.
-    std::vector<waterfall_cell> cells(centipixel height, centipixel tolerance) const {
-        std::vector<waterfall_cell> out;
+    std::vector<row_cell> cells(centipixel height, centipixel tolerance) const {
+        std::vector<row_cell> out;
         auto const allowed = static_cast<double>(tolerance) / static_cast<double>(height);
         for (std::size_t from = 0; from < columns_.size();) {
             auto least = columns_[from].share, most = least, sum = least;
@@ -110,8 +109,8 @@ private:
         return true;
     }
 
-    waterfall_cell drawn(std::size_t from, std::size_t until, shares const& sum, centipixel height) const {
-        waterfall_cell cell{from, until, {}, columns_[from].runs, columns_[from].sleeps};
+    row_cell drawn(std::size_t from, std::size_t until, shares const& sum, centipixel height) const {
+        row_cell cell{from, until, {}, columns_[from].runs, columns_[from].sleeps};
         // Each edge is rounded, not each height: so what is stacked is never higher than the row.
         double share = 0;
         centipixel below = 0;
@@ -129,15 +128,15 @@ private:
 };
 
 /// The cells of all rows of a panel, joined until they are few enough to be drawn by at most `most` shapes.
-inline std::vector<std::vector<waterfall_cell>>
-waterfall_cells(waterfall_rows const& rows, time_axis const& axis, centipixel height, std::size_t most) {
-    std::vector<waterfall_shares> shares;
+inline std::vector<std::vector<row_cell>> cells_of(input_rows const& rows, time_axis const& axis,
+                                                   centipixel height, std::size_t most) {
+    std::vector<row_shares> shares;
     shares.reserve(rows.rows().size());
     for (auto const& row : rows.rows()) {
         shares.emplace_back(rows, row, axis.span, axis.columns());
     }
     for (centipixel tolerance = 20;; tolerance *= 2) { // a fifth of a pixel at first: nobody sees that
-        std::vector<std::vector<waterfall_cell>> out;
+        std::vector<std::vector<row_cell>> out;
         std::size_t shapes = 0;
         for (auto const& s : shares) {
             for (auto const& cell : out.emplace_back(s.cells(height, tolerance))) {
@@ -150,4 +149,4 @@ waterfall_cells(waterfall_rows const& rows, time_axis const& axis, centipixel he
     }
 }
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

@@ -22,7 +22,7 @@
 #include <utility>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// What was in flight from x on, on average and at most; levels that share a pixel are one.
 struct drawn_level {
@@ -64,7 +64,7 @@ class chart_drawing {
 public:
     static constexpr centipixel height = pixels(44);
 
-    chart_drawing(waterfall_frame const& frame, recording const& r, centipixel top)
+    chart_drawing(picture_frame const& frame, recording const& r, centipixel top)
         : frame_(frame),
           svg_(frame.svg),
           levels_(drawn_levels(r, frame.axis)),
@@ -84,7 +84,7 @@ public:
         draw_area("most ok", [](drawn_level const& l) { return static_cast<double>(l.most); });
         draw_area("mean ok", [](drawn_level const& l) { return l.mean; });
         draw_limit();
-        svg_.put("<path class=\"grid\" d=\"M", in_pixels(frame_.axis.left), " ", in_pixels(top_ + height),
+        svg_.put("<path class=\"base grid\" d=\"M", in_pixels(frame_.axis.left), " ", in_pixels(top_ + height),
                  "h", in_pixels(frame_.axis.width), "\"/></g>\n");
         auto const x = frame_.axis.left - label_gap;
         write_text(svg_, "label faint", x, top_ + pixels(8), label_size, count_text(full_), "end");
@@ -114,7 +114,7 @@ private:
             }
         }
         go(x, right_);
-        svg_.put("V", in_pixels(y_of(0.0)), "z\"/>");
+        svg_.put(y == y_of(0.0) ? "" : "V" + std::string(in_pixels(y_of(0.0))), "z\"/>");
     }
 
     void go(centipixel& x, centipixel to) {
@@ -160,7 +160,7 @@ private:
         }
     }
 
-    waterfall_frame const& frame_;
+    picture_frame const& frame_;
     svg_writer& svg_;
     std::vector<drawn_level> levels_;
     centipixel top_, right_;
@@ -172,7 +172,7 @@ class marks_drawing {
 public:
     static constexpr centipixel line_height = pixels(13);
 
-    marks_drawing(waterfall_frame const& frame, recording const& r) : frame_(frame), svg_(frame.svg) {
+    marks_drawing(picture_frame const& frame, recording const& r) : frame_(frame), svg_(frame.svg) {
         for (auto const& m : r.marks()) {
             auto const text = text_of(m);
             if (m.what == recording::mark::begun && m.at.count() == 0) {
@@ -276,10 +276,10 @@ private:
         }
     }
 
-    waterfall_frame const& frame_;
+    picture_frame const& frame_;
     svg_writer& svg_;
     std::vector<placed_mark> marks_;
     std::size_t used_ = 0;
 };
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

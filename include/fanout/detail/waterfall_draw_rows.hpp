@@ -19,10 +19,10 @@
 #include <string_view>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// What all panels of a picture share.
-struct waterfall_frame {
+struct picture_frame {
     svg_writer& svg;
     std::string_view id;
     time_axis axis;
@@ -30,7 +30,7 @@ struct waterfall_frame {
     bool tooltips; ///< for each row, where they are few
 
     /// Of one input its name, of several that of the first.
-    std::string name_of(waterfall_row const& row) const {
+    std::string name_of(input_row const& row) const {
         return label && row.inputs == 1 ? label(row.first) : '#' + count_text(row.first);
     }
 };
@@ -53,7 +53,7 @@ inline row_size size_of_rows(std::size_t rows) noexcept {
 }
 
 /// Each how many-th row has its label, so that labels stay apart.
-inline std::size_t label_every(waterfall_rows const& rows, row_size size) noexcept {
+inline std::size_t label_every(input_rows const& rows, row_size size) noexcept {
     auto const apart = rows.per_row() > 1 ? pixels(20) : size.pitch < pixels(10) ? pixels(24) : pixels(11);
     for (std::size_t const n : {1U, 2U, 5U}) {
         if (size.pitch * static_cast<centipixel>(n) >= apart) {
@@ -64,7 +64,7 @@ inline std::size_t label_every(waterfall_rows const& rows, row_size size) noexce
 }
 
 /// "98 fulfilled, 2 rejected"; of one input "fulfilled"
-inline std::string text_of(waterfall_row const& row) {
+inline std::string text_of(input_row const& row) {
     std::string text;
     for (std::size_t i = 0; i < endings; ++i) {
         if (row.ended[i] > 0) {
@@ -78,7 +78,7 @@ inline std::string text_of(waterfall_row const& row) {
 
 class row_drawing {
 public:
-    row_drawing(waterfall_frame const& frame, waterfall_rows const& rows, centipixel top)
+    row_drawing(picture_frame const& frame, input_rows const& rows, centipixel top)
         : frame_(frame), svg_(frame.svg), rows_(rows), size_(size_of_rows(rows.rows().size())), top_(top) {}
 
     /// Below the last row.
@@ -91,8 +91,8 @@ public:
     void draw(std::size_t most_shapes) {
         auto const every = label_every(rows_, size_);
         auto const few = !rows_.as_shares();
-        auto const cells = few ? std::vector<std::vector<waterfall_cell>>()
-                               : waterfall_cells(rows_, frame_.axis, size_.bar, most_shapes);
+        auto const cells =
+            few ? std::vector<std::vector<row_cell>>() : cells_of(rows_, frame_.axis, size_.bar, most_shapes);
         share_drawing shares(svg_, frame_.axis, size_.bar);
         for (std::size_t i = 0; i < rows_.rows().size(); ++i) {
             auto const& row = rows_.rows()[i];
@@ -121,7 +121,7 @@ public:
     }
 
 private:
-    void begin(waterfall_row const& row, centipixel y) {
+    void begin(input_row const& row, centipixel y) {
         svg_.put("<g class=\"row\" data-first=\"", row.first, "\" data-inputs=\"", row.inputs, "\">");
         if (!frame_.tooltips) {
             return;
@@ -147,7 +147,7 @@ private:
                  in_pixels(width), "\" height=\"", in_pixels(height), "\"");
     }
 
-    void draw_bars(waterfall_row const& row, centipixel y) {
+    void draw_bars(input_row const& row, centipixel y) {
         for_each_phase(row.attempts, [&](doing what, since_start from, since_start until, attempt const& a) {
             auto const left = frame_.axis.at(from), right = frame_.axis.at(until);
             if (what == doing::sleeping) {
@@ -191,7 +191,7 @@ private:
     }
 
     /// The glyph of the worst that became of the inputs, and of how many.
-    void draw_end(waterfall_row const& row, centipixel middle) {
+    void draw_end(input_row const& row, centipixel middle) {
         auto const worst = row.worst();
         if (!worst) {
             return;
@@ -210,11 +210,11 @@ private:
         }
     }
 
-    waterfall_frame const& frame_;
+    picture_frame const& frame_;
     svg_writer& svg_;
-    waterfall_rows const& rows_;
+    input_rows const& rows_;
     row_size size_;
     centipixel top_;
 };
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

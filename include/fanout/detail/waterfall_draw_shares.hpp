@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// A path of boxes for each kind of doing, and lines where a share is too small to be seen.
 class share_drawing {
@@ -24,8 +24,8 @@ public:
     share_drawing(svg_writer& svg, time_axis const& axis, centipixel height)
         : svg_(svg), axis_(axis), height_(height) {}
 
-    void draw(std::vector<waterfall_cell> const& cells, centipixel y) {
-        auto const stacked = [](waterfall_cell const& c, std::size_t n) {
+    void draw(std::vector<row_cell> const& cells, centipixel y) {
+        auto const stacked = [](row_cell const& c, std::size_t n) {
             return std::accumulate(c.height.begin(), c.height.begin() + static_cast<std::ptrdiff_t>(n),
                                    centipixel{0});
         };
@@ -55,7 +55,7 @@ private:
     static constexpr centipixel some = pixels(2);
 
     /// Adds a box to the path, from its lower left corner. Moves are relative: that is shorter.
-    void add_box(waterfall_cell const& c, centipixel bottom, centipixel height) {
+    void add_box(row_cell const& c, centipixel bottom, centipixel height) {
         if (height <= 0) {
             return;
         }
@@ -90,4 +90,4 @@ private:
     centipixel x_ = 0, y_ = 0; ///< where its last box began
 };
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

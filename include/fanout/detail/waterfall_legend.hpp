@@ -8,7 +8,7 @@
 
 #include <string_view>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// Puts entries beside one another, in as many lines as they need.
 class legend_drawing {
@@ -64,4 +64,4 @@ private:
     centipixel left_, right_, x_, y_;
 };
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

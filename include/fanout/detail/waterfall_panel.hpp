@@ -26,9 +26,9 @@
 #include <tuple>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
-inline void require_waterfall_options(std::string_view id, std::size_t width, std::size_t max_rows) {
+inline void require_options(std::string_view id, std::size_t width, std::size_t max_rows) {
     auto const letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
     auto const other = [](char c) { return (c >= '0' && c <= '9') || c == '-' || c == '_'; };
     if (id.empty() || !letter(id.front()) ||
@@ -79,8 +79,8 @@ inline std::string facts_of(recording const& r) {
 }
 
 /// One recording as it is drawn.
-struct waterfall_panel {
-    waterfall_panel(named_recording const& n, std::size_t max_rows)
+struct drawn_panel {
+    drawn_panel(named_recording const& n, std::size_t max_rows)
         : name(n.name), what(n.what), rows(n.what, max_rows), facts(facts_of(n.what)), notes(notes_of()) {}
 
     std::string notes_of() const {
@@ -104,15 +104,14 @@ struct waterfall_panel {
 
     std::string name;
     recording const& what;
-    waterfall_rows rows;
+    input_rows rows;
     std::string facts, notes;
 };
 
-class waterfall_picture {
+class picture {
 public:
-    waterfall_picture(std::list<waterfall_panel> const& panels, std::string_view title,
-                      std::function<std::string(std::size_t)> const& label, std::string_view id,
-                      std::size_t width)
+    picture(std::list<drawn_panel> const& panels, std::string_view title,
+            std::function<std::string(std::size_t)> const& label, std::string_view id, std::size_t width)
         : panels_(panels),
           title_(title),
           width_(pixels(static_cast<std::int64_t>(width))),
@@ -127,8 +126,8 @@ public:
         }
         frame_.axis.fit(width_ - frame_.axis.left - right_margin);
     }
-    waterfall_picture(waterfall_picture const&) = delete; // its parts refer to one another
-    waterfall_picture& operator=(waterfall_picture const&) = delete;
+    picture(picture const&) = delete; // its parts refer to one another
+    picture& operator=(picture const&) = delete;
 
     void write(std::ostream& out) {
         auto y = margin;
@@ -173,22 +172,22 @@ private:
     centipixel draw_legend(centipixel y) {
         auto const has = [this](auto what) { return std::any_of(panels_.begin(), panels_.end(), what); };
         auto const does = [&has](doing what) {
-            return has([what](waterfall_panel const& p) { return p.rows.does(what); });
+            return has([what](drawn_panel const& p) { return p.rows.does(what); });
         };
         legend_drawing legend(svg_, frame_.id, margin, width_ - margin, y);
         if (does(doing::waiting)) {
             legend.bar(class_of(doing::waiting), "waits for a permit");
         }
-        if (has([](waterfall_panel const& p) { return p.rows.does_anything(); })) {
+        if (has([](drawn_panel const& p) { return p.rows.does_anything(); })) {
             legend.bar(class_of(doing::fulfilled), "runs");
         }
-        if (has([](waterfall_panel const& p) { return p.rows.as_shares(); })) {
+        if (has([](drawn_panel const& p) { return p.rows.as_shares(); })) {
             legend.line("some ok", "at least one runs");
         }
         if (does(doing::again)) {
             legend.bar(class_of(doing::again), "rejected, to run again");
         }
-        if (has([](waterfall_panel const& p) { return !p.rows.as_shares() && p.rows.does(doing::again); })) {
+        if (has([](drawn_panel const& p) { return !p.rows.as_shares() && p.rows.does(doing::again); })) {
             legend.glyph("retry again", "retry", "retry");
         }
         if (does(doing::sleeping)) {
@@ -196,14 +195,14 @@ private:
         }
         for (std::size_t i = 0; i < endings; ++i) {
             auto const end = static_cast<ending>(i);
-            if (has([end](waterfall_panel const& p) { return p.rows.ended(end) > 0; })) {
+            if (has([end](drawn_panel const& p) { return p.rows.ended(end) > 0; })) {
                 legend.glyph("end " + std::string(class_of(end)), class_of(end), word_of(end));
             }
         }
         return legend.end();
     }
 
-    centipixel draw_panel(waterfall_panel const& p, centipixel y) {
+    centipixel draw_panel(drawn_panel const& p, centipixel y) {
         svg_.put("<g class=\"panel\">\n");
         y += pixels(8);
         for (auto const& [text, classes, size] :
@@ -249,12 +248,12 @@ private:
 
     static constexpr std::size_t most_shapes = 8'000; ///< some 20 bytes each
 
-    std::list<waterfall_panel> const& panels_;
+    std::list<drawn_panel> const& panels_;
     std::string_view title_;
     centipixel width_;
     std::ostringstream body_;
     svg_writer svg_;
-    waterfall_frame frame_;
+    picture_frame frame_;
 };
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

@@ -13,7 +13,7 @@
 #include <span>
 #include <vector>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 using attempt = recording::attempt;
 
@@ -88,7 +88,7 @@ inline std::span<attempt const> of_first_input(std::span<attempt const> attempts
 }
 
 /// A row: one input, or as many as follow one another.
-struct waterfall_row {
+struct input_row {
     std::size_t first, inputs;
     std::span<attempt const> attempts; ///< of these inputs
     std::size_t kept = 0;              ///< of these inputs, those that the recording keeps by rule
@@ -125,9 +125,9 @@ inline std::size_t inputs_per_row(std::size_t inputs, std::size_t every, std::si
 }
 
 /// The rows of one recording.
-class waterfall_rows {
+class input_rows {
 public:
-    waterfall_rows(recording const& r, std::size_t max_rows)
+    input_rows(recording const& r, std::size_t max_rows)
         : attempts_(r.attempts()), every_(r.every()), complete_(r.dropped() == 0) {
         for (auto const& m : r.marks()) {
             if (m.what == recording::mark::finished) {
@@ -142,10 +142,10 @@ public:
         per_row_ = inputs_per_row(shown_, every_, max_rows);
         make_rows();
     }
-    waterfall_rows(waterfall_rows const&) = delete; // rows refer to the attempts
-    waterfall_rows& operator=(waterfall_rows const&) = delete;
+    input_rows(input_rows const&) = delete; // rows refer to the attempts
+    input_rows& operator=(input_rows const&) = delete;
 
-    std::vector<waterfall_row> const& rows() const noexcept { return rows_; }
+    std::vector<input_row> const& rows() const noexcept { return rows_; }
     std::size_t per_row() const noexcept { return per_row_; }
     /// Rows are drawn as shares over time: they stand for several inputs, or there are too many bars.
     bool as_shares() const noexcept { return per_row_ > 1 || attempts_.size() > 1'500; }
@@ -167,7 +167,7 @@ private:
     void make_rows() {
         auto rest = std::span<attempt const>(attempts_);
         for (std::size_t first = 0; first < shown_; first += per_row_) {
-            waterfall_row row{first, (std::min)(per_row_, shown_ - first), {}};
+            input_row row{first, (std::min)(per_row_, shown_ - first), {}};
             auto const last = std::partition_point(
                 rest.begin(), rest.end(), [&](attempt const& a) { return a.index < first + row.inputs; });
             row.attempts = rest.first(static_cast<std::size_t>(last - rest.begin()));
@@ -177,7 +177,7 @@ private:
         }
     }
 
-    void count(waterfall_row& row) {
+    void count(input_row& row) {
         auto const upto = [this](std::size_t n) { return (n + every_ - 1) / every_; }; // of the first n, kept
         row.kept = upto(row.first + row.inputs) - upto(row.first);
         std::size_t ran = 0;
@@ -223,9 +223,9 @@ private:
     bool complete_;
     since_start finished_ = (since_start::min)();
     std::size_t shown_ = 0, beyond_ = 0, per_row_ = 1;
-    std::vector<waterfall_row> rows_;
+    std::vector<input_row> rows_;
     std::array<bool, doings> does_{};
     std::array<std::size_t, endings> ended_{};
 };
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

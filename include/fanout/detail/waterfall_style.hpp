@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// The class of a bar, and of the glyph of an ending: "run ok", "end ok".
 inline std::string_view class_of(ending e) noexcept {
@@ -36,11 +36,11 @@ inline std::string_view class_of(doing d) noexcept {
 
 /// A colour on a light and on a dark background. All but the lines of the grid have a contrast of 3 : 1 at least to
 /// either. The colours of the states are those of Okabe and Ito, made darker where the light background asks for it.
-struct waterfall_colour {
+struct two_colours {
     std::string_view name, light, dark;
 };
 
-inline constexpr std::array<waterfall_colour, 13> waterfall_colours{{
+inline constexpr std::array<two_colours, 13> palette{{
     {"paper", "#ffffff", "#0d1117"},
     {"ink", "#1f2328", "#e6edf3"},
     {"faint", "#57606a", "#9198a1"},
@@ -66,17 +66,17 @@ inline void write_style(svg_writer& svg, std::string_view id) {
         }
         svg.put("{", body, "}\n");
     };
-    auto const colours = [&](std::string_view waterfall_colour::* of) {
-        for (auto const& c : waterfall_colours) {
+    auto const colours = [&](std::string_view two_colours::* of) {
+        for (auto const& c : palette) {
             svg.put("#", id, " .", c.name, "{color:", c.*of, "}");
         }
         // What lies below a text does not run into it.
-        rule({".label", ".count"}, "stroke:" + std::string(waterfall_colours.front().*of));
+        rule({".label", ".count"}, "stroke:" + std::string(palette.front().*of));
     };
     svg.put("<style>\n");
-    colours(&waterfall_colour::light);
+    colours(&two_colours::light);
     svg.put("@media (prefers-color-scheme:dark){\n");
-    colours(&waterfall_colour::dark);
+    colours(&two_colours::dark);
     svg.put("}\n");
     rule({"text"}, "font-family:system-ui,-apple-system,\"Segoe UI\",Roboto,\"DejaVu Sans\",sans-serif;"
                    "fill:currentColor;paint-order:stroke;stroke-width:2.5;stroke-linejoin:round");
@@ -137,4 +137,4 @@ inline void write_text(svg_writer& svg, std::string_view classes, centipixel x, 
     svg.put(">", raw_text{text}, "</text>\n");
 }
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-namespace fanout::detail {
+namespace fanout::detail::waterfall {
 
 /// Lengths are hundredths of a pixel: integers, so that sums are exact and no machine rounds in its own way.
 using centipixel = std::int64_t;
@@ -77,4 +77,4 @@ inline centipixel width_of(std::string_view text, centipixel font_size) noexcept
     return static_cast<centipixel>(count_characters(text)) * font_size * 60 / 100;
 }
 
-} // namespace fanout::detail
+} // namespace fanout::detail::waterfall

@@ -63,12 +63,12 @@ struct waterfall_options {
 ///   A copy of the attempts, and time for each of them in each column of 2 pixels that it spans.
 inline void write_waterfall(std::ostream& out, std::span<named_recording const> panels,
                             waterfall_options const& options = {}) {
-    detail::require_waterfall_options(options.id_prefix, options.width, options.max_rows);
-    std::list<detail::waterfall_panel> drawn; // they stay where they are
+    detail::waterfall::require_options(options.id_prefix, options.width, options.max_rows);
+    std::list<detail::waterfall::drawn_panel> drawn; // they stay where they are
     for (auto const& p : panels) {
         drawn.emplace_back(p, options.max_rows);
     }
-    detail::waterfall_picture(drawn, options.title, options.label, options.id_prefix, options.width)
+    detail::waterfall::picture(drawn, options.title, options.label, options.id_prefix, options.width)
         .write(out);
 }
 
