@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// All of fanout.
+// All of fanout, but what writes for people (`fanout/observe/progress.hpp`, `recording.hpp`, `chrome_trace.hpp`,
+// `waterfall.hpp`) and what tests use (`fanout/testing/`): these are included where they are used.
 
 #include <fanout/concepts.hpp>
 #include <fanout/error.hpp>
@@ -22,7 +23,6 @@
 #include <fanout/limit/window.hpp>
 #include <fanout/named.hpp>
 #include <fanout/observe/observer.hpp>
-#include <fanout/observe/recording.hpp>
 #include <fanout/observe/stats.hpp>
 #include <fanout/options.hpp>
 #include <fanout/outcome.hpp>

@@ -3,6 +3,10 @@
 // The table here is a pretended one, slow as a network and now and then too busy to answer.
 
 #include <fanout.hpp>
+#include <fanout/observe/chrome_trace.hpp>
+#include <fanout/observe/progress.hpp>
+#include <fanout/observe/recording.hpp>
+#include <fanout/observe/waterfall.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -18,6 +22,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <map>
 #include <stdexcept>
@@ -119,6 +125,67 @@ asio::awaitable<std::size_t> settled(video_table& table, std::vector<video> cons
         outcomes.begin(), outcomes.end(), [](auto const& outcome) { return !outcome.has_value(); }));
 }
 
+// The pictures are written where the program runs, and taken away again.
+asio::awaitable<void> seen(video_table& table, std::vector<video> const& rows) {
+    auto const write = [&](video const& v) { return table.append_view(v); };
+    // [observe]
+    fanout::stats numbers;
+    fanout::recording record;
+    auto results = co_await fanout::retry_rejected(rows, write, fanout::retry_policy{.max_attempts = 4},
+                                                   fanout::limit(64), fanout::observe(numbers, record));
+    std::cout << numbers << '\n';
+    // [/observe]
+
+    // [pictures]
+    std::ofstream picture("writes.svg");
+    fanout::write_waterfall(picture, record);
+    std::ofstream trace("writes.json");
+    fanout::write_chrome_trace(trace, record);
+    // [/pictures]
+
+    // [panels]
+    fanout::recording sequential;
+    co_await fanout::when_all_settled(rows, write, fanout::limit(1), sequential);
+    fanout::named_recording const panels[] = {{"one after another", sequential}, {"64 at once", record}};
+    fanout::waterfall_options look;
+    look.title = "200 writes";
+    look.label = [&](std::size_t i) { return rows[i].id; };
+    std::ofstream both("both.svg");
+    fanout::write_waterfall(both, panels, look);
+    // [/panels]
+
+    // [progress]
+    fanout::progress line(co_await asio::this_coro::executor, {.what = "videos"});
+    co_await fanout::when_all_settled(rows, write, fanout::limit(64), fanout::observe(numbers, line));
+    // [/progress]
+    for (auto* const file : {&picture, &trace, &both}) {
+        file->close();
+        if (!*file) {
+            throw std::runtime_error("a picture could not be written");
+        }
+    }
+    for (auto const* name : {"writes.svg", "writes.json", "both.svg"}) {
+        std::filesystem::remove(name);
+    }
+    if (results.retries() != 10) {
+        throw std::logic_error("each twentieth row was busy, and run again");
+    }
+}
+
+// [own-observer]
+struct slow_writes {
+    std::vector<video> const& rows;
+    std::chrono::nanoseconds mark;
+
+    void on_settled(fanout::settled_event const& e) {
+        if (e.elapsed > mark) {
+            std::clog << rows[e.index].id << ": attempt " << e.attempt << " took "
+                      << std::chrono::duration_cast<std::chrono::milliseconds>(e.elapsed).count() << " ms\n";
+        }
+    }
+};
+// [/own-observer]
+
 void check(bool holds, char const* what) {
     if (!holds) {
         throw std::logic_error(what);
@@ -130,7 +197,7 @@ asio::awaitable<void> all() {
     for (int i = 0; i < 200; ++i) {
         rows.push_back({"video-" + std::to_string(i), i});
     }
-    video_table looped(false), fanned(true), plain(true), ours(true);
+    video_table looped(false), fanned(true), plain(true), ours(true), watched(true);
 
     co_await one_after_another(looped, rows);
     auto const retries = co_await fanned_out(fanned, rows);
@@ -143,6 +210,10 @@ asio::awaitable<void> all() {
     auto const rejected = co_await settled(ours, rows);
     check(failed == 10 && rejected == 10, "both say what failed");
     check(plain.views() == ours.views(), "plain code and when_all_settled leave the same table");
+
+    co_await seen(watched, rows);
+    slow_writes slow{rows, 1h};
+    co_await fanout::when_all_settled(rows, [&](video const& v) { return watched.append_view(v); }, slow);
 }
 
 int main() {
