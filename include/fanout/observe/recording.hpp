@@ -31,10 +31,10 @@ namespace fanout {
 /// A loop that is no fan-out can be recorded, too, by calling the hooks.
 ///
 /// @par Memory
-/// At most about `max_attempts` × 48 bytes for what has ended, 32 for what runs, 8 for what sleeps. Where there are
-/// more attempts, each second input is forgotten, again and again: the record still spans the whole time, and
-/// `every()` and `dropped()` say what is missing. Inputs that were rejected or run again are kept longer, up to a
-/// quarter of the room. `totals()` is of all.
+/// At most about `max_attempts` × 48 bytes for what has ended, 32 for what runs, 8 for what sleeps, and those of
+/// `stats`. Where there are more attempts, each second input is forgotten, again and again: the record still spans the
+/// whole time, and `every()` and `dropped()` say what is missing. Inputs that were rejected or run again are kept
+/// longer, up to a quarter of the room. `totals()` is of all.
 /// @par Thread safety
 /// Read it when the fan-out has completed, not while it runs; a fan-out that was left in the middle, since its context was
 /// destroyed, can be read as far as it got.
@@ -140,6 +140,7 @@ public:
     }
 
     void on_limit(limit_event const& e) noexcept {
+        totals_.on_limit(e);
         limit_ = e.limit;
         add_level(in_flight_, e.at);
     }
