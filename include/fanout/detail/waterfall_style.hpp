@@ -35,7 +35,8 @@ inline std::string_view class_of(doing d) noexcept {
 }
 
 /// A colour on a light and on a dark background. All but the lines of the grid have a contrast of 3 : 1 at least to
-/// either. The colours of the states are those of Okabe and Ito, made darker where the light background asks for it.
+/// either. Those of the states have the hues of Okabe and Ito, and differ in lightness so that they can be told apart
+/// without red, green or blue.
 struct two_colours {
     std::string_view name, light, dark;
 };
@@ -46,14 +47,14 @@ inline constexpr std::array<two_colours, 13> palette{{
     {"faint", "#57606a", "#9198a1"},
     {"grid", "#d8dee4", "#2a3038"},
     {"hatch", "#868e96", "#7d8590"},
-    {"ok", "#0072b2", "#56b4e9"},
-    {"running", "#009e73", "#2bb58c"},
+    {"ok", "#0068b5", "#3f9fe8"},
+    {"running", "#009e73", "#35c995"},
     {"not-started", "#57606a", "#9198a1"},
-    {"cancelled", "#6e7781", "#a3acb5"},
-    {"timed-out", "#a63d7f", "#cc79a7"},
-    {"rejected", "#d55e00", "#f0743a"},
-    {"again", "#b87d00", "#e69f00"},
-    {"sleep", "#b87d00", "#e69f00"},
+    {"cancelled", "#424a53", "#6c747d"},
+    {"timed-out", "#b45fa6", "#eab3da"},
+    {"rejected", "#b83200", "#e0481f"},
+    {"again", "#c08400", "#ffbe2e"},
+    {"sleep", "#c08400", "#ffbe2e"},
 }};
 
 /// The style sheet. Each rule is for the picture with this id alone: a page may hold several, and much else.

@@ -333,19 +333,64 @@ void check_golden(std::string const& name, std::string const& text) {
     CHECK((text == golden));
 }
 
-double luminance(std::string const& colour) {
-    constexpr std::array weights{0.2126, 0.7152, 0.0722};
-    auto sum = 0.0;
+using rgb = std::array<double, 3>;
+
+/// The light of "#rrggbb".
+rgb light_of(std::string const& colour) {
+    rgb out{};
     for (std::size_t i = 0; i < 3; ++i) {
         auto const value = std::stoi(colour.substr(1 + 2 * i, 2), nullptr, 16) / 255.0;
-        sum += weights[i] * (value <= 0.03928 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4));
+        out[i] = value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
     }
-    return sum;
+    return out;
+}
+
+rgb times(std::array<rgb, 3> const& matrix, rgb const& v) {
+    rgb out{};
+    for (std::size_t i = 0; i < 3; ++i) {
+        out[i] = matrix[i][0] * v[0] + matrix[i][1] * v[1] + matrix[i][2] * v[2];
+    }
+    return out;
 }
 
 double contrast(std::string const& a, std::string const& b) {
-    auto const [low, high] = std::minmax({luminance(a), luminance(b)});
+    auto const luminance = [](rgb const& v) { return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
+    auto const [low, high] = std::minmax({luminance(light_of(a)), luminance(light_of(b))});
     return (high + 0.05) / (low + 0.05);
+}
+
+/// How people see colours: all of them, and those who see no red, green or blue (Machado, Oliveira, Fernandes 2009).
+constexpr std::array<std::array<rgb, 3>, 4> eyes{
+    {{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}},
+     {{{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}}},
+     {{{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}}},
+     {{{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}}}}};
+
+/// The distance of two colours in CIELAB; 2 is just visible side by side.
+double difference(std::string const& a, std::string const& b, std::array<rgb, 3> const& eye) {
+    auto const lab = [&eye](std::string const& colour) {
+        auto seen = times(eye, light_of(colour));
+        std::transform(seen.begin(), seen.end(), seen.begin(),
+                       [](double v) { return std::clamp(v, 0.0, 1.0); });
+        auto const xyz =
+            times({{{0.4339, 0.3762, 0.1899}, {0.2126, 0.7152, 0.0722}, {0.0177, 0.1095, 0.8729}}}, seen);
+        auto const f = [](double t) { return t > 0.008856 ? std::cbrt(t) : 7.787 * t + 16.0 / 116; };
+        return rgb{116 * f(xyz[1]) - 16, 500 * (f(xyz[0]) - f(xyz[1])), 200 * (f(xyz[1]) - f(xyz[2]))};
+    };
+    auto const p = lab(a), q = lab(b);
+    return std::hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]);
+}
+
+/// The colours of the classes, on a light and on a dark background.
+std::array<std::map<std::string, std::string>, 2> colours_of(std::string const& text) {
+    std::array<std::map<std::string, std::string>, 2> out;
+    auto const dark_at = text.find("@media (prefers-color-scheme:dark)");
+    REQUIRE(dark_at != std::string::npos);
+    for (auto at = text.find("{color:#"); at != std::string::npos; at = text.find("{color:#", at + 1)) {
+        auto const name = text.rfind('.', at) + 1;
+        out[at > dark_at ? 1 : 0][text.substr(name, at - name)] = text.substr(at + 7, 7);
+    }
+    return out;
 }
 
 } // namespace
@@ -932,22 +977,30 @@ TEST_CASE("the picture has the width that was asked for, and nothing is drawn ou
 }
 
 TEST_CASE("colours have a contrast of 3 : 1 to their background, light and dark") {
-    recording const r;
-    auto const text = draw(r);
-    auto const dark_at = text.find("@media (prefers-color-scheme:dark)");
-    REQUIRE(dark_at != std::string::npos);
-    std::array<std::map<std::string, std::string>, 2> colours;
-    for (auto at = text.find("{color:#"); at != std::string::npos; at = text.find("{color:#", at + 1)) {
-        auto const name = text.rfind('.', at) + 1;
-        colours[at > dark_at ? 1 : 0][text.substr(name, at - name)] = text.substr(at + 7, 7);
-    }
-    CHECK(colours[0].size() == colours[1].size());
-    for (auto const& scheme : colours) {
+    auto const schemes = colours_of(draw(recording()));
+    CHECK(schemes[0].size() == schemes[1].size());
+    for (auto const& scheme : schemes) {
         REQUIRE(scheme.size() >= 12);
         for (auto const& [name, colour] : scheme) {
             if (name != "paper" && name != "grid") {
                 CAPTURE(name);
                 CHECK(contrast(colour, scheme.at("paper")) >= 3);
+            }
+        }
+    }
+}
+
+TEST_CASE("who sees no red, green or blue can tell the states by their colours, too") {
+    std::vector<std::string> const states{"ok", "running", "cancelled", "timed-out", "rejected", "again"};
+    for (auto const& scheme : colours_of(draw(recording()))) {
+        for (auto const& a : states) {
+            for (auto const& b : states) {
+                for (std::size_t eye = 0; eye < eyes.size() && a < b; ++eye) {
+                    CAPTURE(a);
+                    CAPTURE(b);
+                    CAPTURE(eye);
+                    CHECK(difference(scheme.at(a), scheme.at(b), eyes[eye]) >= 14);
+                }
             }
         }
     }
