@@ -3,7 +3,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import re
 import subprocess
 import time
@@ -11,28 +10,26 @@ import unittest
 
 import pymysql
 
+from experiments import ExperimentTest, Pictures, Result
 from servers import MariaDB, Network, free_port
 from transaction_retry import mysql_url, start
 
 # No run of these tests comes near this; one that reaches it hangs.
 HANG = 120
-LAST_LINE = re.compile(
-    r"transaction_retry: (\d+) of 3 transfers committed; errors 1213: (\d+), 1205: (\d+); retries: (\d+)")
+TOTALS = re.compile(r"(\d+) of 3 committed; errors 1213: (\d+), 1205: (\d+); retries: (\d+)")
+PARTS = ("Two transfers that lock the same accounts in opposite order",
+         "A transfer that waits for a lock longer than 1 s")
+ATTEMPTS = dict(zip(PARTS, (3, 2)))
 BALANCES = re.compile(r"  after: account 1: (-?\d+), account 2: (-?\d+)")
 
 
-@dataclasses.dataclass
-class Run:
-    status: int
-    output: str
-    errors: str
-
+class Run(Result):
     @property
     def totals(self):
-        """Transfers committed, errors 1213 and 1205, retries: the last line of the output."""
-        found = LAST_LINE.fullmatch(self.output.splitlines()[-1])
-        if not found:
-            raise AssertionError(f"the last line is no summary: {self}")
+        """Transfers committed, errors 1213 and 1205, retries: the one row of the result."""
+        found = TOTALS.fullmatch(self.ours("transaction_retry: transfers"))
+        if not found or len(self.rows) != 1:
+            raise AssertionError(f"the row is no summary: {self}")
         return tuple(map(int, found.groups()))
 
     @property
@@ -98,7 +95,7 @@ def setUpModule():
     unittest.addModuleCleanup(TransactionRetry.mariadb.stop)
 
 
-class TransactionRetry(unittest.TestCase):
+class TransactionRetry(ExperimentTest):
     """Runs of the program on one MariaDB, which no run leaves anything in."""
 
     def query(self, sql, connection=None):
@@ -109,9 +106,9 @@ class TransactionRetry(unittest.TestCase):
     def as_root(self, sql):
         return self.query(sql, pymysql.connect(unix_socket=f"{self.mariadb.folder}/socket", user="root"))
 
-    def start(self, url=None, environment=None):
-        return start("--mysql", url or mysql_url(self.mariadb.port), environment=environment, stdout=subprocess.PIPE,
-                     stderr=subprocess.PIPE)
+    def start(self, url=None, *more, environment=None):
+        return start("--mysql", url or mysql_url(self.mariadb.port), *more, environment=environment,
+                     stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def finish(self, running, before=""):
         try:
@@ -143,19 +140,36 @@ class TransactionRetry(unittest.TestCase):
         self.assert_no_table()
 
     def assert_one_line(self, run, status, *says):
-        self.assertEqual(run.status, status, run)
-        lines = run.errors.splitlines()
-        self.assertEqual(len(lines), 1, run)
-        for words in says:
-            self.assertRegex(lines[0], words)
+        super().assert_one_line(run, status, *says)
         self.assertNotIn("/boost/", run.output + run.errors)  # places in the source are not for people
 
 
 class Collisions(TransactionRetry):
     def test_a_deadlock_and_a_lock_wait_timeout_are_run_again_and_applied_once(self):
         before = self.deadlocks()
-        self.assert_all_applied(self.run_program())
+        pictures = Pictures(self)
+        run = self.run_program(None, *pictures.options)
+        self.assert_all_applied(run)
         self.assertEqual(self.deadlocks() - before, 1)
+        self.assert_traced(self.assert_pictures(pictures, *PARTS, attempts=ATTEMPTS))
+
+    def assert_traced(self, trace):
+        """The error of each part, and an arrow from the attempt that had it to the next one of the same transfer."""
+        for (before, after), part, error in zip(trace["flows"], PARTS, ("er_lock_deadlock", "er_lock_wait_timeout")):
+            self.assertEqual(trace["processes"][before.row[0]], part)
+            self.assertEqual(before.args["error"], error)
+            self.assertEqual((before.args["attempt"], after.args["attempt"], after.args["state"]), (1, 2, "fulfilled"))
+            self.assertEqual(before.args["index"], after.args["index"])
+            self.assertLess(before.end, after.start)
+        self.assertEqual(len(trace["flows"]), 2)
+
+    def test_json_is_all_there_is_and_adds_up(self):
+        run = self.run_program(None, "--json")
+        self.assertEqual((run.status, run.errors), (0, ""), run)
+        self.assertEqual(run.totals, (3, 1, 1, 2), run)
+        parts = self.assert_report(run, "transaction_retry", *PARTS)
+        self.assertEqual({name: part["attempts"] for name, part in parts.items()}, ATTEMPTS)
+        self.assert_no_table()
 
     def test_the_server_sees_whole_transactions_each_time(self):
         self.as_root("SET GLOBAL log_output = 'TABLE'")
@@ -201,7 +215,7 @@ class Lost(TransactionRetry):
 
     def test_what_was_lost_at_commit_is_not_run_again_although_it_was_applied(self):
         run, _ = self.run_through(b"COMMIT", delivered=True)
-        self.assert_one_line(run, 1, "not every transfer")
+        self.assert_one_line(run, 1, "not everything came out")
         self.assertEqual(run.totals, (2, 1, 1, 2), run)
         transfers = (run.transfer("A"), run.transfer("B"))
         self.assertIn([(1, "begins"), (1, "rejected")], transfers, run)
@@ -224,7 +238,7 @@ class Lost(TransactionRetry):
             self.assertLess(time.monotonic(), give_up, "C does not wait")
         self.query(f"KILL {waiting[0][0]}")
         run = self.finish(running, told)
-        self.assert_one_line(run, 1, "not every transfer")
+        self.assert_one_line(run, 1, "not everything came out")
         self.assertEqual(run.totals, (2, 1, 0, 1), run)
         self.assertEqual(run.transfer("C"), [(1, "begins"), (1, "rejected")], run)
         self.assertIn("  C failed for good: MySQL at ", run.output)
@@ -256,7 +270,9 @@ class Refused(TransactionRetry):
     def test_the_password_may_come_from_the_environment(self):
         url = mysql_url(self.mariadb.port, password=None)
         self.assert_one_line(self.run_program(url), 1, "(?i)access denied")
-        self.assert_all_applied(self.run_program(url, environment={"MYSQL_PWD": MariaDB.password}))
+        run = self.run_program(url, "--quiet", environment={"MYSQL_PWD": MariaDB.password})
+        self.assertEqual((run.status, run.errors, run.totals), (0, "", (3, 1, 1, 2)), run)
+        self.assertEqual(run.output.count("\n"), 1, run)
 
     def test_a_table_that_is_there_already_is_left_as_it_is(self):
         self.query("CREATE TABLE fanout_accounts SELECT 7 AS mine")

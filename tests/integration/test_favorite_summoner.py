@@ -7,7 +7,7 @@ import unittest
 import pymysql
 
 import experiments
-from experiments import PROGRAM, ExperimentTest
+from experiments import PROGRAM, ExperimentTest, Pictures
 from servers import MariaDB, Network, Redis, free_port
 
 NAME = "favorite_summoner: "
@@ -34,6 +34,8 @@ FAULTS = {
     'fault at "restore the favourite", after': "failed; left behind: nothing",
     'cancelled behind "save the record", after': "failed; left behind: nothing",
 }
+# Of those, the steps that ran.
+STEPS = {name: 5 if not name.startswith("limit reached") else 3 if name.endswith("after") else 1 for name in COUNTS}
 COUNT = re.compile(r"(\d+) round trips? in a row, ([\d.]+) ms \((\d+) statements?, (\d+) Redis commands?\)")
 ONE_WAY = 0.025
 
@@ -49,8 +51,8 @@ def setUpModule():
 
 
 class FavoriteSummoner(ExperimentTest):
-    def run_program(self, mysql=None, redis=None, **options):
-        return experiments.run(PROGRAM, "--mysql", mysql or self.mariadb.url, "--redis", redis or self.redis.url,
+    def run_program(self, *more, mysql=None, redis=None, **options):
+        return experiments.run(PROGRAM, "--mysql", mysql or self.mariadb.url, "--redis", redis or self.redis.url, *more,
                                **options)
 
     def query(self, sql):
@@ -85,12 +87,13 @@ class Figures(FavoriteSummoner):
         self.assert_nothing_left()
 
     def test_it_takes_as_many_round_trips_as_it_says_where_the_servers_are_far_away(self):
+        pictures = Pictures(self)
         with Network(self.mariadb.port, ONE_WAY) as mysql, Network(self.redis.port, ONE_WAY) as redis:
             # Made again while the machine was busy with something else, as the heartbeat says; the last one counts. Not
             # recorded: what is recorded comes without a network in between.
             for _ in range(8):
-                result = self.run_program(at_port(self.mariadb.url, mysql.port), at_port(self.redis.url, redis.port),
-                                          record=False)
+                result = self.run_program(*pictures.options, mysql=at_port(self.mariadb.url, mysql.port),
+                                          redis=at_port(self.redis.url, redis.port), record=False)
                 if result.heartbeat_worst is None or result.heartbeat_worst <= 25:
                     break
             took = self.assert_figures(result)
@@ -100,6 +103,34 @@ class Figures(FavoriteSummoner):
             self.assertLess(round_trips, in_a_row + 2, name)
         self.assertLess(took["new favourite, after"], took["new favourite, before"])
         self.assert_nothing_left()
+        self.assert_steps(self.assert_pictures(pictures, *COUNTS, attempts=STEPS))
+
+    def assert_steps(self, trace):
+        """Which steps ran side by side, and how many round trips each took."""
+        for name, trips in (("new favourite, before", [1, 1, 4, 4, 1]),
+                            ("new favourite, before, autocommit", [1, 1, 2, 2, 1]),
+                            ("new favourite, after", [1, 1, 1, 4, 1])):
+            steps = sorted((one for (process, _), (_, row) in trace["rows"].items() for one in row
+                            if trace["processes"][process] == name), key=lambda one: one.args["index"])
+            took = [float(one.end - one.start) / 1e6 / (2 * ONE_WAY) for one in steps]
+            for wanted, found in zip(trips, took):
+                self.assertGreaterEqual(found, wanted * 0.99, name)
+                self.assertLess(found, wanted + 1, name)
+            together = 3 if name.endswith("after") else 1
+            self.assertLess(max(one.start for one in steps[:together]), min(one.end for one in steps[:together]), name)
+            for before, after in zip(steps[together - 1:], steps[together:]):
+                self.assertLessEqual(before.end, after.start, name)
+
+    def test_json(self):
+        result = self.run_program("--json", record=False)
+        self.assert_figures(result)
+        parts = self.assert_report(result, "favorite_summoner", *COUNTS)
+        self.assertEqual({name: part["attempts"] for name, part in parts.items()}, STEPS)
+        self.assertEqual([part["peak_in_flight"] for part in parts.values()], [1, 1, 3] * 3)
+
+    def test_quiet(self):
+        result = self.run_program("--quiet", record=False)
+        self.assertEqual(result.output.count("\n"), len(COUNTS) + len(FAULTS), result)
 
     def test_the_writes_are_one_transaction_of_one_connection(self):
         root = pymysql.connect(unix_socket=f"{self.mariadb.folder}/socket", user="root", autocommit=True)

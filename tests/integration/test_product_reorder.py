@@ -7,10 +7,11 @@ import unittest
 
 import pymysql
 
-from experiments import PROGRAM, ExperimentTest, finish, run, run_undisturbed, start
+from experiments import PROGRAM, ExperimentTest, Pictures, finish, run, run_undisturbed, start
 from servers import MariaDB, free_port
 
 UNIT = "250ms"  # when which update ends decides which rows are changed: by half a unit
+UNIT_IN_A_TRACE = 250_000
 PARTS = {
     "half": "when_all on four connections, product 6 is refused",
     "settled": "when_all_settled, products 3 and 7 are refused",
@@ -20,6 +21,11 @@ PARTS = {
     "rolled back": "The same, product 6 is refused",
     "one": "One statement",
 }
+# The parts that are drawn, and how many updates each tries.
+FOUR, TEN, TRANSACTION, STATEMENT = DRAWN = (
+    "when_all on four connections", "retry_rejected on ten connections", "one transaction on one connection",
+    "one statement")
+ATTEMPTS = dict(zip(DRAWN, (8, 14, 10, 1)))
 
 
 class OnServer(ExperimentTest):
@@ -46,7 +52,8 @@ class ProductReorder(OnServer):
         super().setUpClass()
         cls.as_root("SET GLOBAL log_output = 'TABLE'")
         cls.as_root("SET GLOBAL general_log = ON")
-        cls.result = run_undisturbed(PROGRAM, "--unit", UNIT, env=cls.server.environment())
+        cls.pictures = Pictures(cls)
+        cls.result = run_undisturbed(PROGRAM, "--unit", UNIT, *cls.pictures.options, env=cls.server.environment())
         cls.as_root("SET GLOBAL general_log = OFF")
 
     @classmethod
@@ -130,6 +137,35 @@ class ProductReorder(OnServer):
         took = re.fullmatch(r"([\d.]+) units, 10 rows changed", self.ours("one UPDATE of all rows"))
         self.assertAlmostEqual(float(took[1]), 1, delta=0.5)
 
+    def slices(self, part):
+        """What ran in that part, in order, and on how many rows of the trace."""
+        trace = self.assert_pictures(self.pictures, *DRAWN, attempts=ATTEMPTS)
+        rows = [slices for (process, _), (_, slices) in trace["rows"].items() if trace["processes"][process] == part]
+        return sorted((one for row in rows for one in row), key=lambda one: one.start), len(rows)
+
+    def test_on_one_connection_each_waits_for_the_one_before_it(self):
+        ran, rows = self.slices(TRANSACTION)
+        self.assertEqual(([one.args["index"] for one in ran], rows), ([*range(10)], 1))
+        for before, after in zip(ran, ran[1:]):
+            self.assertLessEqual(before.end, after.start)
+        # It is the permit of the pool that they wait for, so their waiting is no part of their running.
+        for place, one in enumerate(ran):
+            self.assertGreaterEqual(one.args["waited_us"], place * UNIT_IN_A_TRACE)
+            self.assertAlmostEqual(float(one.end - one.start) / UNIT_IN_A_TRACE, 1, delta=0.5)
+
+    def test_on_ten_connections_all_run_at_the_same_time_and_the_refused_again(self):
+        ran, rows = self.slices(TEN)
+        self.assertEqual(rows, 10)
+        self.assertLess(max(one.start for one in ran[:10]), min(one.end for one in ran))
+        self.assertEqual({one.args["index"] for one in ran if one.args["state"] == "rejected"}, {2, 6})
+        self.assertEqual({one.args["index"] for one in ran[10:]}, {2, 6})
+
+    def test_on_four_connections_what_ran_when_one_failed_is_cancelled(self):
+        ran, rows = self.slices(FOUR)
+        self.assertEqual(rows, 4)
+        self.assertEqual({one.args["index"]: one.args["state"] for one in ran},
+                         dict(enumerate(["fulfilled"] * 4 + ["cancelled", "rejected", "cancelled", "cancelled"])))
+
 
 class Refused(OnServer):
     """What goes wrong: one line, a status that scripts see, no secret, and nothing left behind."""
@@ -138,9 +174,20 @@ class Refused(OnServer):
         return run(PROGRAM, "--unit", "20ms", *more, env=self.server.environment() if env is None else env, record=False)
 
     def test_exhausted_retries_end_with_status_1_and_the_names(self):
-        self.assert_one_line(self.run_program("--exhausted"), 1, "2 of 10 products could not be moved: ",
+        pictures = Pictures(self)
+        result = self.run_program("--exhausted", "--json", *pictures.options)
+        self.assert_one_line(result, 1, "2 of 10 products could not be moved: ",
                              r"product 3 \(4 attempts\): .*; product 7 \(4 attempts\): ")
         self.assert_nothing_left()
+        # What was seen until then is written all the same.
+        part = "retry_rejected, exhausted"
+        told = self.assert_report(result, "product_reorder", part)[part]
+        self.assertEqual((told["fulfilled"], told["rejected"], told["retries"]), (8, 2, 6))
+        self.assertIn("2 of 10 products could not be moved", result.report["error"])
+        self.assert_pictures(pictures, part, attempts={part: 16})
+
+    def test_quiet(self):
+        self.assertEqual(self.run_program("--exhausted", "--quiet").output, "")
 
     def test_a_table_that_is_there_already_is_left_as_it_is(self):
         self.query("CREATE TABLE fanout_product SELECT 7 AS mine")

@@ -6,12 +6,14 @@ import re
 import time
 import unittest
 
-from experiments import HANG, PROGRAM, ExperimentTest, finish, run, run_undisturbed, start
+from experiments import HANG, PROGRAM, ExperimentTest, Pictures, finish, run, run_undisturbed, start
 from servers import PostgreSQL, free_port
 
 ONE_SETTLED, ONE_ALL, SEPARATE, ONE_FAILS, NONE_FAILS = PARTS = (
     "when_all_settled, one connection", "when_all, one connection", "separate connections, rollback on another",
     "a transaction per connection, one fails", "a transaction per connection, none fails")
+# How many children each runs; with two-phase commit each branch once more, in the second phase.
+ATTEMPTS = dict(zip(PARTS, (5, 4, 5, 5 + 5, 4 + 4)))
 FIGURES = re.compile(r"([\d.]+) units, (\d+) rows, effective parallelism ([\d.]+)")
 ROW = re.compile(r"^  (1 unit|2 units|3 units|a failure|5 units): (\w+)(?:: .*SQLSTATE (\w{5})\))?$", re.MULTILINE)
 # Half of that would be another insert.
@@ -80,7 +82,8 @@ class TransactionFanout(ExperimentTest):
 class Figures(TransactionFanout):
     @classmethod
     def setUpClass(cls):
-        cls.result = run_undisturbed(PROGRAM, "--unit", "200ms", env=cls.server.environment())
+        cls.pictures = Pictures(cls)
+        cls.result = run_undisturbed(PROGRAM, "--unit", "200ms", *cls.pictures.options, env=cls.server.environment())
 
     def assert_figures(self, part, units, rows, parallelism):
         ours = self.result.ours(f"transaction_fanout: {part}")
@@ -123,6 +126,43 @@ class Figures(TransactionFanout):
     def test_a_transaction_per_connection_is_all_where_none_fails(self):
         self.assert_figures(NONE_FAILS, 5, 4, 11 / 5)
         self.assertEqual([state for _, state, _ in self.outcomes(self.result, NONE_FAILS)], ["fulfilled"] * 4)
+
+    def slices(self, part):
+        """What ran in that part, in order."""
+        trace = self.assert_pictures(self.pictures, *PARTS, attempts=ATTEMPTS)
+        return sorted((one for (process, _), (_, row) in trace["rows"].items() for one in row
+                       if trace["processes"][process] == part), key=lambda one: one.start)
+
+    def test_the_trace_shows_that_nothing_overlaps_on_one_connection(self):
+        for part in (ONE_SETTLED, ONE_ALL):
+            ran = self.slices(part)
+            self.assertEqual([one.args["index"] for one in ran], [*range(ATTEMPTS[part])])
+            for before, after in zip(ran, ran[1:]):
+                self.assertLessEqual(before.end, after.start)
+                # For all that time it waited for the permit of the pool.
+                self.assertAlmostEqual(float(after.args["waited_us"]), float(after.start), delta=1)
+
+    def test_the_trace_shows_that_all_overlap_on_separate_connections(self):
+        ran = [one for one in self.slices(SEPARATE) if one.args["state"] == "fulfilled"]
+        self.assertEqual(len(ran), 4)
+        self.assertLess(max(one.start for one in ran), min(one.end for one in ran))
+
+    def test_the_trace_shows_that_the_second_phase_begins_when_all_have_settled(self):
+        ran = self.slices(ONE_FAILS)
+        self.assertEqual({one.args["index"] for one in ran[:5]}, {*range(5)})
+        self.assertLessEqual(max(one.end for one in ran[:5]), min(one.start for one in ran[5:]))
+
+    def test_json(self):
+        result = run(PROGRAM, "--unit", "20ms", "--json", env=self.server.environment(), record=False)
+        parts = self.assert_report(result, "transaction_fanout", *PARTS)
+        self.assertEqual({name: part["attempts"] for name, part in parts.items()}, ATTEMPTS)
+        self.assertEqual([part["peak_in_flight"] for part in parts.values()][:2], [1, 1])
+        self.assertEqual([name for name, _, _ in result.rows], [f"transaction_fanout: {part}" for part in PARTS])
+
+    def test_quiet(self):
+        result = run(PROGRAM, "--unit", "20ms", "--quiet", env=self.server.environment(), record=False)
+        self.assertEqual(len(result.rows), len(PARTS))
+        self.assertEqual(result.output.count("\n"), len(PARTS), result)
 
 
 class Disturbed(TransactionFanout):
