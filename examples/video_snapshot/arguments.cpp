@@ -22,6 +22,11 @@ char const* to_string(strategy s) {
     return "retry";
 }
 
+std::string how_text(arguments const& all) {
+    std::string text = to_string(all.how);
+    return all.how == strategy::sequential ? text : text + ", limit " + all.limit.given;
+}
+
 namespace {
 
 constexpr char const* about =
@@ -61,6 +66,14 @@ constexpr char const* footer =
     "Ctrl-C (or SIGTERM) starts no further write, waits for those under way, and reports; a second one "
     "cancels these.\n"
     "\n"
+    "The files of --trace and --waterfall are made when the writes have ended, also when they did so early. "
+    "One "
+    "that cannot\n"
+    "be written is refused before anything is touched. If it fails at the end (a full disk, say), that is "
+    "told "
+    "after the\n"
+    "report, and the exit status is not 0.\n"
+    "\n"
     "The last line of standard output is always\n"
     "  snapshot: F fulfilled, R rejected, N not started, D doubled; S s, parallelism P\n"
     "F videos have their entry for the day when the target is read back at the end, by this run or an "
@@ -81,6 +94,7 @@ struct raw {
     std::string strategy = "retry", limit = "64", max_attempts = "4", attempt_timeout, deadline, date;
     std::string mysql, dynamodb, table = "VideoTable";
     std::string embedded = embedded_arguments{}.file, latency = "5ms", throttle = "0%", seed = "1", videos;
+    std::optional<std::string> trace, waterfall;
     bool create_table = false, json = false, quiet = false;
 };
 
@@ -109,8 +123,14 @@ void add_options(CLI::App& app, raw& r) {
         ->type_name("TIME");
     app.add_option("--date", r.date, "the day to record, YYYY-MM-DD (default: today, UTC)")->type_name("DAY");
     app.add_flag("--json", r.json, "report as one line of JSON")->disable_flag_override();
-    app.add_flag("--quiet", r.quiet, "no progress line (there is one only on a terminal)")
+    app.add_flag(
+           "--quiet", r.quiet,
+           "no progress on standard error (a line on a terminal, elsewhere one a minute and at the end)")
         ->disable_flag_override();
+    app.add_option("--trace", r.trace,
+                   "write what ran when as Chrome trace events, for Perfetto and speedscope")
+        ->type_name("FILE");
+    app.add_option("--waterfall", r.waterfall, "draw what ran when as SVG, for a browser")->type_name("FILE");
     app.add_option("--mysql", r.mysql,
                    "source: mysql://USER:PASSWORD@HOST:PORT/DATABASE[?ssl=verify|require|disable]; "
                    "without ssl=, verify, but disable on this machine")
@@ -233,6 +253,8 @@ std::variant<arguments, std::string> parse_arguments(int argc, char const* const
         app.count("--date") != 0 ? parse_day("--date", r.date) : day_of(std::chrono::system_clock::now());
     out.json = r.json;
     out.quiet = r.quiet;
+    out.trace = r.trace;
+    out.waterfall = r.waterfall;
     if (app.count("--mysql") != 0 || app.count("--dynamodb") != 0)
         out.ends = parse_servers(app, r);
     else

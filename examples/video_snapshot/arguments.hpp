@@ -40,8 +40,12 @@ struct arguments {
     std::string day;
     bool json = false;
     bool quiet = false;
+    std::optional<std::string> trace, waterfall; // names of files
     std::variant<embedded_arguments, server_arguments> ends;
 };
+
+// "sequential", "retry, limit 64"
+std::string how_text(arguments const& all);
 
 // The arguments, or the text that --help or --version asked for. Throws usage_error, and touches nothing.
 std::variant<arguments, std::string> parse_arguments(int argc, char const* const* argv);

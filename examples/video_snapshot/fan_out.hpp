@@ -3,7 +3,7 @@
 // The point of the program: one write per video, by each of the strategies.
 
 #include "arguments.hpp"
-#include "ledger.hpp"
+#include "recorder.hpp"
 #include "video.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -15,11 +15,12 @@
 
 namespace snapshot {
 
-// Writes them all, as far as strategy, deadline and cancellation let it, and throws for none of them; `book` knows.
+// Writes them all, as far as strategy, deadline and cancellation let it, and throws for none of them; `book` knows, which
+// is one of `watch`.
 // Returns where an adaptive limit ended.
 // The caller has reset its coroutine's cancellation state to take total cancellation, and not to throw.
 boost::asio::awaitable<std::optional<std::size_t>>
 write_all(arguments const& all, std::vector<video> const& videos, snapshot_target& target, ledger& book,
-          std::chrono::steady_clock::time_point program_start);
+          watchers& watch, std::chrono::steady_clock::time_point program_start);
 
 } // namespace snapshot

@@ -2,7 +2,7 @@
 #include "job.hpp"
 
 #include "fan_out.hpp"
-#include "progress.hpp"
+#include "status_line.hpp"
 
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -25,12 +25,13 @@ std::vector<video> without_entry(std::vector<video> videos, entries_of_day const
 } // namespace
 
 asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target,
-                                interruption& stop, std::chrono::steady_clock::time_point program_start) {
+                                interruption& stop, recorder& recorded,
+                                std::chrono::steady_clock::time_point program_start) {
     auto const executor = co_await asio::this_coro::executor;
     std::vector<video> pending;
     std::size_t already = 0;
     {
-        progress const line(executor, !all.quiet, [] { return std::string("reading the videos …"); });
+        status_line const line(!all.quiet, "reading the videos …");
         auto videos = co_await source.videos();
         auto const before = co_await target.entries();
         auto const total = videos.size();
@@ -41,15 +42,13 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
     ledger book(pending.size());
     std::optional<std::size_t> limit_at_end;
     if (!pending.empty()) {
-        progress const line(executor, !all.quiet, [&] {
-            return std::to_string(already + book.settled()) + " of " +
-                   std::to_string(already + pending.size());
-        });
+        fanout::progress line(executor, {.quiet = all.quiet, .what = "videos", .already = already});
+        auto watch = fanout::observe(book, recorded, line);
         // From here on an interruption must not throw through us: it stops the writes, and we tell what became of them.
         co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
         co_await asio::this_coro::throw_if_cancelled(false);
         stop.writing(true);
-        limit_at_end = co_await write_all(all, pending, target, book, program_start);
+        limit_at_end = co_await write_all(all, pending, target, book, watch, program_start);
         stop.writing(false);
         co_await asio::this_coro::reset_cancellation_state(asio::enable_total_cancellation());
         co_await asio::this_coro::throw_if_cancelled(true);
@@ -58,7 +57,7 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
     report out;
     std::optional<entries_of_day> after;
     try {
-        progress const line(executor, !all.quiet, [] { return std::string("reading back …"); });
+        status_line const line(!all.quiet, "reading back …");
         after = co_await target.entries();
     } catch (...) {
         out.problem = "the target could not be read back, so what was written is not checked: " +
@@ -66,6 +65,7 @@ asio::awaitable<report> run_job(arguments const& all, video_source& source, snap
     }
     out.numbers = make_summary(pending, book, already, after ? &*after : nullptr);
     out.numbers.limit_at_end = limit_at_end;
+    out.pending = std::move(pending);
     co_return out;
 }
 

@@ -15,8 +15,6 @@ void ledger::on_settled(fanout::settled_event const& e) {
         first_rejected_ = std::min(first_rejected_, e.index);
         throttled_ += is_throttled(e.error) ? 1 : 0;
     }
-    if (!e.retried)
-        settled_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void ledger::explain(std::size_t index, std::exception_ptr const& thrown) {

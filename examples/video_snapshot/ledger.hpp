@@ -7,7 +7,6 @@
 
 #include "../adapters/describe.hpp"
 
-#include <atomic>
 #include <exception>
 #include <string>
 #include <vector>
@@ -35,12 +34,9 @@ public:
     std::vector<entry> const& entries() const { return entries_; }
     // Tries that the target turned away because it was asked too much.
     std::size_t throttled() const { return throttled_; }
-    // Safe to read while it runs, for a progress line.
-    std::size_t settled() const { return settled_.load(std::memory_order_relaxed); }
 
 private:
     std::vector<entry> entries_;
-    std::atomic<std::size_t> settled_{0};
     std::size_t throttled_ = 0;
     std::size_t first_rejected_ = static_cast<std::size_t>(-1);
 };

@@ -5,6 +5,7 @@
 #include "fan_out.hpp"
 #include "interruption.hpp"
 #include "job.hpp"
+#include "pictures.hpp"
 #include "servers.hpp"
 #include "summary.hpp"
 #include "values.hpp"
@@ -26,7 +27,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace snapshot;
 
-constexpr int recorded = 0, not_recorded = 1, wrong_arguments = 2;
+constexpr int all_recorded = 0, not_recorded = 1, wrong_arguments = 2;
 
 int complain(std::string line) {
     for (char& c : line)
@@ -55,17 +56,19 @@ ends open_ends(arguments const& all, asio::io_context& io) {
 
 int status(summary const& s, int signal) {
     if (s.all_recorded())
-        return recorded;
+        return all_recorded;
     return signal != 0 ? 128 + signal : not_recorded;
 }
 
 int run(arguments const& all, std::chrono::steady_clock::time_point program_start) {
+    pictures drawn(all); // before anything is touched
+    recorder recorded(drawn.wanted());
     asio::io_context io(1); // one thread: the library needs no strand then, nor the DynamoDB client a lock
     auto const [source, target] = open_ends(all, io);
     interruption stop(io);
     std::optional<report> done;
     std::exception_ptr failure;
-    asio::co_spawn(io, run_job(all, *source, *target, stop, program_start),
+    asio::co_spawn(io, run_job(all, *source, *target, stop, recorded, program_start),
                    asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr thrown, report result) {
                        failure = thrown;
                        done = std::move(result);
@@ -81,9 +84,16 @@ int run(arguments const& all, std::chrono::steady_clock::time_point program_star
     if (!done->problem.empty())
         complain(done->problem);
     (all.json ? print_json : print_text)(std::cout, done->numbers, all);
+    auto result = status(done->numbers, stop.signal());
     if (!std::cout.flush())
-        return complain("cannot write the report to standard output");
-    return status(done->numbers, stop.signal());
+        result = complain("cannot write the report to standard output");
+    if (!drawn.wanted())
+        return result;
+    for (auto const& wrong : drawn.write(*recorded.recorded(), done->pending)) {
+        complain(wrong);
+        result = result == all_recorded ? not_recorded : result;
+    }
+    return result;
 }
 
 } // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #include "summary.hpp"
 
+#include "values.hpp"
+
 #include <boost/json.hpp>
 #include <sys/resource.h>
 
@@ -25,14 +27,6 @@ long peak_memory_kib() {
     return usage.ru_maxrss;
 }
 
-// One line stays one line, whatever is in an id.
-std::string printable(std::string_view text) {
-    std::string out;
-    for (char const c : text.substr(0, 200))
-        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-    return out;
-}
-
 void print_group(std::ostream& out, char const* what, std::string const& why,
                  std::vector<std::string_view> const& ids) {
     constexpr std::size_t shown = 10;
@@ -43,6 +37,8 @@ void print_group(std::ostream& out, char const* what, std::string const& why,
         out << " … and " << ids.size() - shown << " more";
     out << '\n';
 }
+
+double seconds(std::chrono::nanoseconds d) { return std::chrono::duration<double>(d).count(); }
 
 std::vector<std::string_view> views(std::vector<std::string> const& ids) { return {ids.begin(), ids.end()}; }
 
@@ -104,12 +100,16 @@ summary make_summary(std::vector<video> const& pending, ledger const& book, std:
                 out.doubled->push_back(id);
         std::sort(out.doubled->begin(), out.doubled->end());
     }
-    out.seconds = std::chrono::duration<double>(book.wall_time()).count();
+    out.seconds = seconds(book.wall_time());
     out.parallelism = book.effective_parallelism();
     out.attempts = book.started();
     out.retries = book.retried();
     out.throttled = book.throttled();
     out.peak_in_flight = book.peak_in_flight();
+    out.account = pending.empty() ? std::string() : book.text();
+    out.latency = {seconds(book.quantile(0.5)), seconds(book.quantile(0.9)), seconds(book.quantile(0.99)),
+                   seconds(book.slowest())};
+    out.waited = seconds(book.waited());
     out.peak_memory_kib = peak_memory_kib();
     return out;
 }
@@ -125,16 +125,14 @@ std::string last_line(summary const& s) {
 void print_text(std::ostream& out, summary const& s, arguments const& all) {
     out << s.videos << " videos, " << s.already << " of them recorded for " << all.day
         << " before this run\n";
-    out << to_string(all.how);
-    if (all.how != strategy::sequential)
-        out << ", limit " << all.limit.given;
-    out << ": " << s.attempts << " writes, " << s.retries << " of them retries, at most " << s.peak_in_flight
-        << " at once\n";
+    out << how_text(all) << '\n';
     print_rejected(out, s);
     if (!s.not_started.empty())
         print_group(out, "not started", "", views(s.not_started));
     if (s.doubled && !s.doubled->empty())
         print_group(out, "doubled", "", views(*s.doubled));
+    if (!s.account.empty())
+        out << s.account << '\n';
     char memory[64];
     std::snprintf(memory, sizeof memory, "peak memory: %.1f MiB",
                   static_cast<double>(s.peak_memory_kib) / 1024);
@@ -164,6 +162,10 @@ void print_json(std::ostream& out, summary const& s, arguments const& all) {
         {"parallelism", s.parallelism},
         {"attempts", s.attempts},
         {"retries", s.retries},
+        {"latency",
+         json::object{
+             {"p50", s.latency.p50}, {"p90", s.latency.p90}, {"p99", s.latency.p99}, {"max", s.latency.max}}},
+        {"waited", s.waited},
         {"throttled_replies", s.throttled},
         {"limit_at_end", s.limit_at_end ? json::value(*s.limit_at_end) : json::value()},
         {"peak_in_flight", s.peak_in_flight},

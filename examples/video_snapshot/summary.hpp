@@ -28,7 +28,12 @@ struct summary {
     double seconds = 0;
     double parallelism = 0;
     std::size_t attempts = 0, retries = 0, peak_in_flight = 0;
-    std::size_t throttled = 0;               // tries that were answered so
+    struct {
+        double p50 = 0, p90 = 0, p99 = 0, max = 0;
+    } latency;                 // of a single try, in seconds
+    double waited = 0;         // all tries together, before they started
+    std::string account;       // what fanout::stats tells of the writes; empty where there were none
+    std::size_t throttled = 0; // tries that were answered so
     std::optional<std::size_t> limit_at_end; // of an adaptive limit, where anything was written
     long peak_memory_kib = 0;
 

@@ -20,11 +20,17 @@ public:
     using std::invalid_argument::invalid_argument;
 };
 
+// One line stays one line, whatever is in it.
+inline std::string printable(std::string_view text) {
+    std::string out;
+    for (char const c : text.substr(0, 200))
+        out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+    return out;
+}
+
 [[noreturn]] inline void refuse(std::string_view option, std::string_view value, std::string_view allowed) {
-    std::string shown;
-    for (char const c : value.substr(0, 60)) // one line, whatever was given
-        shown += static_cast<unsigned char>(c) < 0x20 ? '?' : c;
-    throw usage_error(std::string(option) + ": '" + shown + "' is not allowed; give " + std::string(allowed));
+    throw usage_error(std::string(option) + ": '" + printable(value.substr(0, 60)) +
+                      "' is not allowed; give " + std::string(allowed));
 }
 
 template <class T>
