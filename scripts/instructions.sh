@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSL-1.0
+# shellcheck shell=bash
+# Sourced, in the repository's root, by the scripts that count instructions: a program of benchmarks/ runs under callgrind
+# at N and at 2 N, and the difference divided by N is what one more of what it does costs. That does not depend on N, nor
+# on what else the machine does. What the kernel does is not in it, nor what clocks do that are read without the kernel's
+# help.
+
+# fanout_size <N>: N, or an end with status 2 where that is no positive number.
+fanout_size() {
+    case $1 in
+    *[!0-9]* | '' | 0*)
+        echo "${0##*/}: N must be a positive number, not '$1'" >&2
+        return 2
+        ;;
+    esac
+    echo "$1"
+}
+
+# fanout_build_benchmark <program>: installs what is missing, builds it optimised, and has it measured from then on.
+fanout_build_benchmark() {
+    scripts/setup.sh bench
+    cmake --preset release -B build/bench -DFANOUT_BUILD_TESTS=OFF -DFANOUT_BUILD_EXAMPLES=OFF >/dev/null
+    cmake --build build/bench --target "$1" --parallel "$(nproc)" >/dev/null
+    fanout_program=build/bench/benchmarks/$1
+}
+
+fanout_instructions() { # <what> <size>
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$fanout_program" "$1" "$2" 2>&1 |
+        awk '/Collected/ { print $4 }'
+}
+
+# fanout_each <what> <N>: the instructions of each of N.
+fanout_each() {
+    local one two
+    one=$(fanout_instructions "$1" "$2")
+    two=$(fanout_instructions "$1" $((2 * $2)))
+    echo $(((two - one) / $2))
+}
+
+# fanout_ratio <a> <b>: a / b, with three decimals.
+fanout_ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
