@@ -41,6 +41,8 @@ TEST_CASE("without arguments: retry, 64 at once, today, embedded") {
     CHECK(a.max_attempts == 4);
     CHECK_FALSE(a.attempt_timeout.has_value());
     CHECK_FALSE(a.deadline.has_value());
+    CHECK_FALSE(a.trace.has_value());
+    CHECK_FALSE(a.waterfall.has_value());
     CHECK(a.day.size() == 10);
     auto const& embedded = std::get<embedded_arguments>(a.ends);
     CHECK(embedded.latency == 5ms);
@@ -63,6 +65,10 @@ TEST_CASE("every option is understood") {
                           "2024-02-29",
                           "--json",
                           "--quiet",
+                          "--trace",
+                          "t.json",
+                          "--waterfall",
+                          "w.svg",
                           "--embedded",
                           "x.db",
                           "--latency",
@@ -81,6 +87,8 @@ TEST_CASE("every option is understood") {
     CHECK(a.day == "2024-02-29");
     CHECK(a.json);
     CHECK(a.quiet);
+    CHECK(a.trace == "t.json");
+    CHECK(a.waterfall == "w.svg");
     auto const& embedded = std::get<embedded_arguments>(a.ends);
     CHECK(embedded.file == "x.db");
     CHECK(embedded.latency == 0s);
@@ -168,6 +176,23 @@ TEST_CASE("a wrong value is named, with what is allowed") {
     CHECK(complaint({"--embedded", ""}) != "");
 }
 
+TEST_CASE("a share is a percentage or a fraction") {
+    auto const throttle = [](char const* share) {
+        return std::get<embedded_arguments>(parse({"--throttle", share}).ends).throttle;
+    };
+    CHECK(throttle("5%") == doctest::Approx(0.05));
+    CHECK(throttle("0.05") == doctest::Approx(0.05));
+    CHECK(throttle("0.5%") == doctest::Approx(0.005));
+    CHECK(throttle("100%") == 1);
+    CHECK(throttle("1") == 1);
+    CHECK(throttle("0") == 0);
+}
+
+TEST_CASE("a run is called by its strategy, and its limit where it has one") {
+    CHECK(how_text(parse({"--strategy", "sequential", "--limit", "8"})) == "sequential");
+    CHECK(how_text(parse({"--limit", "rate:600/min"})) == "retry, limit rate:600/min");
+}
+
 TEST_CASE("every form of a limit is understood, and kept as it was given") {
     auto const limit = [](char const* text) {
         auto const a = parse({"--limit", text});
@@ -243,6 +268,8 @@ TEST_CASE("--help and --version are texts, not runs") {
                                "--date",
                                "--videos",
                                "--quiet",
+                               "--trace",
+                               "--waterfall",
                                "rate:N/s",
                                "unlimited",
                                "adaptive",

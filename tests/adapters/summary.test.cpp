@@ -46,7 +46,6 @@ TEST_CASE("the numbers add up to the videos") {
     CHECK_FALSE(s.all_recorded());
     CHECK(last_line(s) ==
           "snapshot: 2 fulfilled, 2 rejected, 1 not started, 0 doubled; 2.000 s, parallelism 2.0");
-    CHECK(book.settled() == 3);
 }
 
 TEST_CASE("what the target holds decides, not what a write reported") {
@@ -120,6 +119,23 @@ TEST_CASE("JSON holds the limit as it was given, what was throttled, and where a
     CHECK(report(s, "unlimited").at("limit").is_null());
 }
 
+TEST_CASE("the text tells what the statistics say of the writes, where there were any") {
+    ledger book(4);
+    fill(book);
+    auto const text = [](summary const& s) {
+        std::ostringstream out;
+        print_text(out, s, {});
+        return out.str();
+    };
+    auto const s = make_summary(pending, book, 0, nullptr);
+    CHECK(s.account == book.text());
+    CHECK(text(s).find("\nretry, limit 64\n") != std::string::npos);
+    CHECK(text(s).find('\n' + book.text() + "\npeak memory: ") != std::string::npos);
+    auto const nothing = make_summary({}, ledger(0), 7, nullptr);
+    CHECK(nothing.account.empty());
+    CHECK(text(nothing).find("\n\n") == std::string::npos);
+}
+
 TEST_CASE("no videos: all are recorded") {
     ledger const book(0);
     entries_of_day const after;
@@ -183,4 +199,23 @@ TEST_CASE("JSON is one line before the summary, and holds every id") {
     CHECK(report.at("rejected").at(1).at("id") == "c\nc");
     CHECK(report.at("not_started").at(0) == "d");
     CHECK(report.at("doubled").at(0) == "a");
+}
+
+TEST_CASE("JSON tells in seconds how long a try took, and how long all of them waited") {
+    ledger book(1);
+    for (int i = 1; i <= 100; ++i) {
+        book.on_started({.index = 0, .attempt = 1, .in_flight = 1, .at = 0s, .waited = 5ms});
+        book.on_settled({0, 1, 0, fanout::state::fulfilled, {}, false, i * 1ms, 1s});
+    }
+    std::ostringstream out;
+    print_json(out, make_summary({}, book, 0, nullptr), {});
+    auto const report = boost::json::parse(out.str().substr(0, out.str().find('\n')));
+    auto const latency = [&report](char const* what) {
+        return boost::json::value_to<double>(report.at("latency").at(what));
+    };
+    CHECK(latency("p50") == doctest::Approx(0.050).epsilon(0.01)); // what stats promises
+    CHECK(latency("p90") == doctest::Approx(0.090).epsilon(0.01));
+    CHECK(latency("p99") == doctest::Approx(0.099).epsilon(0.01));
+    CHECK(latency("max") == 0.1);
+    CHECK(boost::json::value_to<double>(report.at("waited")) == 0.5);
 }

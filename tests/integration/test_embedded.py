@@ -2,12 +2,14 @@
 """The snapshot without any server: one SQLite file that answers as slowly as a network does."""
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree as xml
 from pathlib import Path
 
 from video_snapshot import Snapshot
@@ -104,6 +106,128 @@ class Embedded(unittest.TestCase):
         self.assertLess(summary.seconds, 5, run)
         self.assert_recorded(self.snapshot("--strategy", "retry", "--limit", 64), 1000)
 
+    def start_with_pictures(self, *arguments):
+        self.trace, self.waterfall = self.folder / "t.json", self.folder / "w.svg"
+        for file in (self.trace, self.waterfall):
+            file.unlink(missing_ok=True)
+        return Snapshot("--embedded", self.file, "--date", "2026-11-22", "--json", "--trace", self.trace,
+                        "--waterfall", self.waterfall, *arguments)
+
+    def look_at_pictures(self, run):
+        """What the run drew: each video's slices in the trace, in the order of time, and the number of lanes."""
+        picture = xml.parse(self.waterfall).getroot()
+        self.assertEqual(picture.tag, "{http://www.w3.org/2000/svg}svg")
+        self.assertTrue(any("video_snapshot" in text for text in picture.itertext()), run)
+        events = json.loads(self.trace.read_text())["traceEvents"]
+        slices = sorted((event for event in events if event["ph"] == "X"), key=lambda event: event["ts"])
+        self.assertEqual(len(slices), run.report["attempts"], run)
+        videos, ends = {}, {}
+        for one in slices:
+            self.assertLessEqual(ends.get(one["tid"], 0), one["ts"] + 0.001, run)  # of one lane none overlap
+            ends[one["tid"]] = one["ts"] + one["dur"]
+            videos.setdefault(one["args"]["index"], []).append(one)
+        return list(videos.values()), len(ends)
+
+    def run_with_pictures(self, *arguments):
+        run = self.start_with_pictures(*arguments).wait()
+        return run, *self.look_at_pictures(run)
+
+    def test_a_trace_and_a_waterfall_of_every_strategy(self):
+        for strategy, most in (("sequential", 1), ("when_all", 16), ("settled", 16), ("retry", 16)):
+            with self.subTest(strategy):
+                self.file.unlink(missing_ok=True)
+                run, videos, lanes = self.run_with_pictures("--strategy", strategy, "--limit", 16, "--latency", "1ms")
+                self.assert_recorded(run, 1000)
+                self.assertEqual(len(videos), 1000, run)
+                self.assertIn("고양이 영상", [one["name"] for one, in videos])
+                self.assertTrue(run.report["peak_in_flight"] <= lanes <= most, (lanes, run))
+
+    def test_the_trace_shows_what_went_wrong(self):
+        for strategy in ("sequential", "when_all"):
+            with self.subTest(strategy):
+                self.file.unlink(missing_ok=True)
+                run, videos, _ = self.run_with_pictures("--strategy", strategy, "--throttle", "5%", "--latency", "1ms")
+                self.assertEqual(run.status, 1, run)
+                states = [one["args"]["state"] for one, in videos]
+                self.assertEqual(states.count("rejected"), run.report["throttled_replies"], run)
+                self.assertEqual(states.count("fulfilled"), run.report["fulfilled"], run)
+        self.file.unlink()
+        run, videos, _ = self.run_with_pictures("--strategy", "retry", "--throttle", "0.05", "--latency", "1ms",
+                                                "--max-attempts", 20)
+        self.assert_recorded(run, 1000)
+        self.assertGreater(run.report["retries"], 10, run)
+        for *before, last in videos:
+            self.assertEqual(last["args"]["state"], "fulfilled", run)
+            self.assertEqual({one["args"]["state"] for one in before} - {"rejected"}, set(), run)
+
+    def test_a_trace_of_an_interrupted_run(self):
+        for strategy in ("sequential", "retry"):
+            with self.subTest(strategy):
+                self.file.unlink(missing_ok=True)
+                running = self.start_with_pictures("--strategy", strategy, "--limit", 2, "--latency", "10ms")
+                time.sleep(1)
+                running.signal(signal.SIGINT)
+                run = running.wait()
+                self.assertEqual(run.status, 130, run)
+                videos, _ = self.look_at_pictures(run)
+                self.assertEqual(len(videos), run.summary.fulfilled, run)
+                self.assertGreater(run.summary.not_started, 0, run)
+
+    def test_a_trace_of_a_run_that_has_nothing_to_do_is_empty(self):
+        self.assert_recorded(self.snapshot("--videos", 3), 3)
+        run, videos, lanes = self.run_with_pictures()
+        self.assert_recorded(run, 3)
+        self.assertEqual((videos, lanes), ([], 0), run)
+
+    def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_touched(self):
+        nowhere, folder = self.folder / "nowhere" / "x", self.folder / "folder"
+        folder.mkdir()
+        readable = self.folder / "readable"
+        for arguments in (
+            ["--trace", nowhere], ["--waterfall", nowhere], ["--trace", folder], ["--waterfall", folder],
+            ["--trace", ""], ["--trace", "/dev/stdout"], ["--waterfall", "/dev/stdout"],
+            ["--trace", self.folder / "a", "--waterfall", self.folder / "a"],
+            ["--trace", self.file], ["--waterfall", self.folder / "folder" / ".." / self.file.name],
+        ):
+            with self.subTest(arguments):
+                run = self.snapshot(*arguments)
+                self.assertEqual(run.status, 2, run)
+                self.assertEqual(len(run.errors.splitlines()), 1, run)
+                self.assertRegex(run.errors, "^video_snapshot: --(trace|waterfall): ")
+                self.assertEqual(run.output, "", run)
+                self.assertEqual(os.listdir(self.folder), ["folder"], run)
+                self.assertEqual(os.listdir(folder), [], run)
+        if os.geteuid() != 0:  # whom nothing is forbidden
+            readable.touch(0o400)
+            self.assertEqual(self.snapshot("--trace", readable).status, 2)
+
+    def test_a_full_disk_loses_the_picture_and_no_result(self):
+        waterfall = self.folder / "w.svg"
+        run = self.snapshot("--quiet", "--json", "--latency", "1ms", "--trace", "/dev/full", "--waterfall", waterfall)
+        self.assertEqual(run.status, 1, run)
+        self.assertEqual((run.summary.fulfilled, run.report["fulfilled"]), (1000, 1000), run)
+        self.assertEqual(run.errors, "video_snapshot: --trace: cannot write '/dev/full': No space left on device\n")
+        xml.parse(waterfall)
+        self.assert_recorded(self.snapshot(), 1000)
+
+    def test_progress_is_a_line_at_the_end_where_there_is_no_terminal(self):
+        run = self.snapshot("--limit", 64, "--latency", "1ms")
+        self.assert_recorded(run, 1000)
+        self.assertRegex(run.errors, r"^1000 of 1000 videos \(100 %\), \d+/s, took .+\n$")
+        self.assertEqual(self.snapshot().errors, "")  # there was nothing to do
+        self.file.unlink()
+        self.assertEqual(self.snapshot("--quiet", "--latency", "1ms").errors, "")
+
+    def test_what_the_writes_did_in_words_and_in_json(self):
+        text = self.snapshot("--strategy", "sequential", "--latency", "1ms").output
+        self.assertRegex(text, r"\n1,000 children: .* one after another.*\npeak memory: .*\nsnapshot: ")
+        self.file.unlink()
+        run = self.snapshot("--limit", 8, "--latency", "4ms", "--json")
+        latency = run.report["latency"]
+        # The network takes from 2 ms to 6 ms; above that the machine does.
+        self.assertTrue(0.002 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"], run)
+        self.assertGreater(run.report["waited"], 100 * run.report["seconds"], run)
+
     def test_bad_arguments_touch_nothing(self):
         for arguments in (
             ["--limit", "0"], ["--limit", "-1"], ["--limit", "many"], ["--limit", "64x"], ["--limit", ""],
@@ -150,7 +274,7 @@ class Embedded(unittest.TestCase):
         run = Snapshot("--help").wait()
         self.assertEqual(run.status, 0, run)
         for option in ("--strategy", "--limit", "--max-attempts", "--attempt-timeout", "--deadline", "--mysql",
-                       "--dynamodb", "--table", "--json", "--embedded", "--latency", "--throttle", "--date"):
+                       "--dynamodb", "--table", "--json", "--trace", "--waterfall", "--embedded", "--latency", "--throttle", "--date"):
             self.assertIn(option, run.output)
 
     def test_the_file_is_an_ordinary_database(self):
