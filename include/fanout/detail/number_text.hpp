@@ -53,8 +53,9 @@ number_text integer(std::integral auto value) noexcept {
     return out;
 }
 
-/// `value`, rounded to at most `decimals` of them: 1.5 with 3 is "1.5", 2.0 is "2"; never "-0". What is no number
-/// or infinite is "0", since neither JSON nor SVG can say it; what has some 60 digits or more is written as "1e+80".
+/// `value`, rounded to at most `decimals` of them: 1.5 with 3 is "1.5", 2.0 is "2"; never "-0". What is no
+/// number or infinite is "0", since neither JSON nor SVG can say it; what has some 60 digits or more is
+/// written as "1e+80".
 inline number_text fixed(double value, int decimals) noexcept {
     number_text out;
     if (!std::isfinite(value)) {

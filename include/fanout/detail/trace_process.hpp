@@ -39,19 +39,20 @@ struct trace_slice {
     trace_time begin = 0, end = 0;
 };
 
-/// Whether a reader that adds start and duration, as they stand or from the start of the row, gets past the end.
+/// Whether a reader that adds start and duration, as they stand or from the start of the row, gets past the
+/// end.
 inline bool adds_up_past_end(trace_slice const& s, trace_time row) {
     auto const us = [](trace_time t) { return static_cast<double>(t) / 10'000.0; };
     auto const lasts = us(s.end - s.begin);
     return us(s.begin) + lasts > us(s.end) || (us(s.begin) - us(row)) + lasts > us(s.end) - us(row);
 }
 
-/// Begins and ends slices, which come in the order of their starts, so that those of one row do not seem to overlap
-/// where they meet.
+/// Begins and ends slices, which come in the order of their starts, so that those of one row do not seem to
+/// overlap where they meet.
 ///
-/// Speedscope adds up floating-point numbers, and where it gets past the next start it drops what follows. And of two
-/// slices that start at the same time it takes the longer one for the parent of the other. A tenth of a nanosecond
-/// mends both, and Perfetto, which rounds to nanoseconds, has the very times.
+/// Speedscope adds up floating-point numbers, and where it gets past the next start it drops what follows.
+/// And of two slices that start at the same time it takes the longer one for the parent of the other. A tenth
+/// of a nanosecond mends both, and Perfetto, which rounds to nanoseconds, has the very times.
 inline void place(std::vector<trace_slice>& slices) {
     struct row {
         trace_time begin;
@@ -74,8 +75,8 @@ inline void place(std::vector<trace_slice>& slices) {
     }
 }
 
-/// The slices of attempts, which are given by index and number, in the order of their starts. Flows get the numbers
-/// from `last_flow` + 1 on.
+/// The slices of attempts, which are given by index and number, in the order of their starts. Flows get the
+/// numbers from `last_flow` + 1 on.
 inline std::vector<trace_slice> trace_slices(std::vector<recording::attempt> const& attempts,
                                              std::uint64_t& last_flow) {
     std::vector<trace_slice> out;
@@ -86,8 +87,8 @@ inline std::vector<trace_slice> trace_slices(std::vector<recording::attempt> con
         auto const flow = follows ? out.back().flow_out = ++last_flow : 0;
         out.push_back({&a, flow});
     }
-    // Of what starts at the same time an attempt comes before the next one of its input, and on a row what takes no
-    // time before what does.
+    // Of what starts at the same time an attempt comes before the next one of its input, and on a row what
+    // takes no time before what does.
     std::sort(out.begin(), out.end(), [](trace_slice const& a, trace_slice const& b) {
         auto const key = [](recording::attempt const& w) {
             return std::tie(w.start, w.end, w.number, w.index);
@@ -216,8 +217,9 @@ private:
         json_->number("index", a.index).number("attempt", a.number);
         json_->text("state", a.running ? "running" : to_string(a.what));
         error(a).time("waited_us", a.start - a.ready).close().close();
-        // Both ends come behind the slice, since Perfetto binds them to the one that is open when it reads them, and
-        // lie inside, since chrome://tracing takes the point where two slices meet for a part of the first.
+        // Both ends come behind the slice, since Perfetto binds them to the one that is open when it reads
+        // them, and lie inside, since chrome://tracing takes the point where two slices meet for a part of
+        // the first.
         auto const inside = (std::min)(trace_time{10}, (s.end - s.begin) / 2);
         flow("f", s.flow_in, a.lane, s.begin + inside);
         flow("s", s.flow_out, a.lane, s.end - inside);

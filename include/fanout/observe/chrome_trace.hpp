@@ -32,21 +32,27 @@ struct chrome_trace_options {
 ///     std::ofstream file("writes.json");
 ///     fanout::write_chrome_trace(file, both);
 ///
-/// Each recording is a process, each lane a row, and each attempt a slice of its row, from its start to its end. A
-/// child that still ran when the recording ended is a slice to its end, of the state "running". Arrows lead from an
-/// attempt to the next one of its input, where both are there. Tracks show what was in flight, queued, and the limit;
-/// instants a rejection, an overload, a stop and a cancellation. Speedscope shows the slices only.
+/// Each recording is a process, each lane a row, and each attempt a slice of its row, from its start to its
+/// end. A child that still ran when the recording ended is a slice to its end, of the state "running". Arrows
+/// lead from an attempt to the next one of its input, where both are there. Tracks show what was in flight,
+/// queued, and the limit; instants a rejection, an overload, a stop and a cancellation. Speedscope shows the
+/// slices only.
 ///
-/// What a recording dropped is not there; an instant at its beginning and "otherData" say so. Where it has merged
-/// steps of what was in flight or queued, the most is shown.
+/// Times are right to the nanosecond. Where slices of a row meet one may seem a tenth of that shorter, for
+/// readers that calculate in floating point.
+///
+/// What a recording dropped is not there; an instant at its beginning and "otherData" say so. Where it has
+/// merged steps of what was in flight or queued, the most is shown.
 ///
 /// @param out where to. What is written depends neither on its locale and format nor on the global ones.
 /// @param recordings what, in the order of their processes. They are only read.
 /// @param o what inputs and the whole are called.
 /// @par Exception safety
-/// Where `out` fails it stays failed: check it afterwards. What `o.label` throws is passed on, with the file begun.
+/// Where `out` fails it stays failed: check it afterwards. What `o.label` throws is passed on, with the file
+/// begun.
 /// @par Complexity
-/// Of n attempts kept O(n log n) time, and O(n) memory for one recording at a time; of the text nothing is kept.
+/// Of n attempts kept O(n log n) time, and O(n) memory for one recording at a time; of the text nothing is
+/// kept.
 /// @see write_waterfall; the format: "Trace Event Format" by the Chromium project.
 inline void write_chrome_trace(std::ostream& out, std::span<named_recording const> recordings,
                                chrome_trace_options const& o = {}) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// The file as its viewers read it: parsed by Boost.JSON, its rows nested as speedscope does it, its arrows bound as
-// Perfetto does it. (tests/integration gives traces of the examples to speedscope itself.)
+// The file as its viewers read it: parsed by Boost.JSON, its rows nested as speedscope does it, its arrows
+// bound as Perfetto does it. (tests/integration gives traces of the examples to speedscope itself.)
 
 #include <fanout/limit/window.hpp>
 #include <fanout/observe/chrome_trace.hpp>
@@ -130,8 +130,9 @@ std::map<row, std::vector<json::object>> rows(trace const& t) {
     return out;
 }
 
-/// Speedscope puts a row's slices onto a stack: what begins by time, the longer one first; what ends by time, by sums
-/// of doubles, and of the same time what is on top first. Counts the ends that are not those of the top.
+/// Speedscope puts a row's slices onto a stack: what begins by time, the longer one first; what ends by time,
+/// by sums of doubles, and of the same time what is on top first. Counts the ends that are not those of the
+/// top.
 struct stacked {
     std::size_t complaints = 0, deepest = 0;
 };
@@ -182,8 +183,8 @@ std::int64_t nanoseconds(json::object const& e, std::string_view key) {
     return std::llround(number(e, key) * 1000.0);
 }
 
-/// Perfetto sorts what is in a file by nanoseconds, then by place, and binds both ends of an arrow to the slice or
-/// instant of the row that began last. "from -> to" for each arrow, "?" where there is none.
+/// Perfetto sorts what is in a file by nanoseconds, then by place, and binds both ends of an arrow to the
+/// slice or instant of the row that began last. "from -> to" for each arrow, "?" where there is none.
 std::vector<std::string> arrows(trace const& t) {
     std::vector<json::object> events;
     for (auto const& e : t.events()) {
@@ -387,6 +388,11 @@ TEST_CASE(
             auto const as_stack = stack_up(slices);
             CHECK(as_stack.complaints == 0);
             CHECK(as_stack.deepest == 1);
+            // Nor for one that adds up times as they stand.
+            for (std::size_t i = 1; i < slices.size(); ++i) {
+                auto const end = number(slices[i - 1], "ts") + number(slices[i - 1], "dur");
+                CHECK(end <= number(slices[i], "ts"));
+            }
         }
         std::set<std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>> expected, seen;
         for (auto const& a : r.attempts()) {
@@ -482,6 +488,21 @@ TEST_CASE("an input that slept and never ran again has no half of an arrow") {
     r.on_finished({0, 1, 3ms});
     trace const t(r);
     CHECK(t.all("X").size() == 2);
+    CHECK(t.all("s").empty());
+    CHECK(t.all("f").empty());
+}
+
+TEST_CASE("an attempt whose predecessor was dropped has no arrow, not even from another input") {
+    recording r;
+    teller tell(r, 3);
+    tell.start(0, 1, 0ns, 0);
+    tell.end(0, 1ms);
+    tell.start(1, 2, 1ms, 0); // of its first one the recording knows nothing
+    tell.reject(0, 2ms);
+    tell.start(1, 4, 3ms, 0);
+    tell.end(0, 4ms);
+    trace const t(r);
+    CHECK(t.all("X").size() == 3);
     CHECK(t.all("s").empty());
     CHECK(t.all("f").empty());
 }
