@@ -25,7 +25,8 @@ namespace fanout {
 ///
 ///     fanout::recording rec;
 ///     co_await fanout::when_all_settled(rows, write, fanout::limit(64), rec);
-///     fanout::write_waterfall(std::ofstream("writes.svg"), rec);
+///     std::ofstream file("writes.svg");
+///     fanout::write_waterfall(file, rec);
 ///
 /// Give it to one call at a time. A further call is put behind what is there, in time and in the indexes of its inputs.
 /// A loop that is no fan-out can be recorded, too, by calling the hooks.
