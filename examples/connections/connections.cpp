@@ -147,6 +147,8 @@ asio::awaitable<bool> run(adapters::mysql_url url, arguments const& given, std::
         right = is_right(all.back()) && right;
     }
     print(all, notes);
+    for (auto const n : {pool_sizes.front(), pool_sizes.back()})
+        notes.tell("pool of " + std::to_string(n));
     co_return right;
 }
 

@@ -9,6 +9,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -124,6 +125,9 @@ public:
                 return known.recorded;
         return parts_.emplace_back(part{std::string(name), fanout::recording()}).recorded;
     }
+
+    // Says in one paragraph what that part was like.
+    void tell(std::string_view name) { say() << name << ": " << record(name).totals() << '\n'; }
 
     // Records a plain loop over so many inputs.
     watched_loop loop(std::string_view name, std::size_t inputs) {

@@ -111,7 +111,7 @@ inline std::optional<int> parse(CLI::App& app, int argc, char** argv) {
 using job = std::function<boost::asio::awaitable<bool>(notebook&)>;
 int run_program(CLI::App& app, int argc, char** argv, job const& work);
 
-// The same for a job without a notebook.
+// The same for a check that leaves nothing behind but its text on standard output; without these options.
 template <class Job>
     requires std::invocable<Job&>
 int run_program(CLI::App& app, int argc, char** argv, Job work) {

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
-// What an experiment prints: a row for each figure, the article's beside ours.
+// What an experiment measures: time, and in which unit it is told.
 
 #include <chrono>
 #include <iomanip>
-#include <iostream>
 #include <sstream>
 #include <string>
-#include <string_view>
 
 namespace support {
 
@@ -17,11 +15,6 @@ inline std::string in_units(std::chrono::nanoseconds took, std::chrono::nanoseco
     text << std::fixed << std::setprecision(1)
          << static_cast<double>(took.count()) / static_cast<double>(unit.count());
     return text.str();
-}
-
-// "| experiment | article | ours |": the tests collect these rows in one table. None of the three holds a '|'.
-inline void report(std::string_view experiment, std::string_view article, std::string_view ours) {
-    std::cout << "| " << experiment << " | " << article << " | " << ours << " |" << std::endl;
 }
 
 // The time since it was made.
