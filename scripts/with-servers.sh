@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# scripts/with-servers.sh {mariadb|postgresql|redis|dynamodb}… -- command [argument…]: starts these servers on free ports,
-# runs the command, stops the servers, and ends with the command's exit status.
+# scripts/with-servers.sh [--round-trip 50ms] {mariadb|postgresql|redis|dynamodb}… -- command [argument…]: starts these
+# servers on free ports, runs the command, stops the servers, and ends with the command's exit status. With --round-trip
+# they are reached through a network that takes so long there and back.
 # The command finds them by FANOUT_MYSQL_URL, FANOUT_POSTGRES_URL, FANOUT_REDIS_URL and FANOUT_DYNAMODB_URL (with
 # AWS_ACCESS_KEY_ID and so on) in its environment. The first run installs what is missing (scripts/setup.sh).
 set -euo pipefail

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -39,6 +40,17 @@ class WithServers(unittest.TestCase):
         _, output, _ = self.run_shell("env", "", "redis", "postgresql", "mariadb")
         told = dict(line.split("=", 1) for line in output.splitlines() if line.startswith("FANOUT_") and "_URL=" in line)
         self.assertEqual(sorted(told), ["FANOUT_MYSQL_URL", "FANOUT_POSTGRES_URL", "FANOUT_REDIS_URL"])
+
+    def test_the_way_to_a_server_takes_the_time_that_is_asked_for(self):
+        running = self.start("--round-trip", "40ms", "redis", "--", "bash", "-c", "echo $FANOUT_REDIS_URL; read _")
+        url = urlsplit(running.stdout.readline().strip())
+        client = redis.Redis(url.hostname, url.port, password=unquote(url.password))
+        self.assertTrue(client.ping())
+        start = time.monotonic()
+        self.assertTrue(client.ping())
+        self.assertGreaterEqual(time.monotonic() - start, 0.04)
+        running.communicate("\n", timeout=HANG)
+        self.assertEqual(running.returncode, 0)
 
     def test_the_servers_run_as_long_as_the_command(self):
         running = self.start("redis", "--", "bash", "-c", "echo $FANOUT_REDIS_URL; read _")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Runs a command beside servers: `with_servers.py mariadb redis -- command argument…`; see scripts/with-servers.sh.
+"""Runs a command beside servers: `with_servers.py [--round-trip 50ms] mariadb redis -- command argument…`; see
+scripts/with-servers.sh.
 
 The command finds the servers by the environment (FANOUT_MYSQL_URL and so on), and has this process's input and output.
 It is sent each SIGINT, SIGTERM and SIGHUP that is sent here; its exit status is ours (128 + n if signal n ended it).
@@ -7,6 +8,7 @@ It is sent each SIGINT, SIGTERM and SIGHUP that is sent here; its exit status is
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +22,7 @@ SI_KERNEL = 0x80
 
 
 def usage():
-    print(f"usage: with-servers.sh {{{'|'.join(SERVERS)}}}… -- command [argument…]", file=sys.stderr)
+    print(f"usage: with-servers.sh [--round-trip Nms] {{{'|'.join(SERVERS)}}}… -- command [argument…]", file=sys.stderr)
     return 2
 
 
@@ -51,6 +53,12 @@ def main(arguments):
         return usage()
     dashes = arguments.index("--")
     names, command = arguments[:dashes], arguments[dashes + 1:]
+    milliseconds = 0
+    if names[:1] == ["--round-trip"]:
+        given = re.fullmatch(r"([1-9]\d{0,4})ms", names[1] if len(names) > 1 else "")
+        if not given:
+            return usage()
+        milliseconds, names = int(given[1]), names[2:]
     if not command or not set(names) <= set(SERVERS):
         return usage()
     # Ctrl-C while they start ends this process with the status of one that it killed.
@@ -59,7 +67,12 @@ def main(arguments):
     environment = dict(os.environ)
     with contextlib.ExitStack() as running:
         for name in dict.fromkeys(names):
-            environment |= running.enter_context(SERVERS[name]()).environment()
+            server = running.enter_context(SERVERS[name]())
+            found = server.environment()
+            if milliseconds:
+                way = running.enter_context(servers.Network(server.port, milliseconds / 2000))
+                found = {key: value.replace(f":{server.port}", f":{way.port}") for key, value in found.items()}
+            environment |= found
         return execute(command, environment)
 
 
