@@ -358,10 +358,12 @@ std::string parallelism(fanout::recording const& seen) {
 
 asio::awaitable<bool> transaction(shop const& s) {
     co_await begin_anew(s, "when_all in one transaction, on its one connection", refuse_none);
-    auto& seen = s.notes.record("one transaction on one connection");
+    constexpr auto const* part = "one transaction on one connection";
+    auto& seen = s.notes.record(part);
     support::stopwatch const watch;
     co_await reorder_in_transaction(s, seen);
     auto const took = watch.elapsed();
+    s.notes.tell(part);
     auto const after = co_await read_places(s.session);
     s.notes.report("product_reorder: when_all in one transaction", "10 units, not 1",
                    support::in_units(took, s.unit) + " units, effective parallelism " + parallelism(seen));

@@ -126,6 +126,7 @@ class ProductReorder(OnServer):
         took, parallelism = re.fullmatch(r"([\d.]+) units, effective parallelism ([\d.]+)",
                                          self.ours("when_all in one transaction")).groups()
         self.assertEqual(parallelism, "1.0")
+        self.assertRegex(self.lines("transaction")[0], "one after another.* The limit was 1,")
         self.assertGreaterEqual(float(took), 10)
         self.assertLess(float(took), 12.5)
 
