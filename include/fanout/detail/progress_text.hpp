@@ -149,7 +149,7 @@ inline std::string done_text(progress_numbers const& n, std::string_view what) {
     return text;
 }
 
-/// "612 of 1000 videos (61 %), 118/s, 64 in flight, 12 retries, 3 rejected, 3 s left"
+/// "612 of 1000 videos (61 %), 118/s, 64 in flight, 12 retries, 3 rejected, 4 s left"
 ///
 /// Where that has no room in `columns`, what people miss least is left out first: the rate, what is in flight, retries.
 inline std::string progress_text(progress_numbers const& n, std::string_view what = {},

@@ -218,7 +218,7 @@ private:
 ///     fanout::progress line(executor, {.quiet = all.quiet, .what = "videos"});
 ///     co_await fanout::retry_rejected(videos, write, policy, fanout::limit(64), line);
 ///
-///     612 of 1000 videos (61 %), 118/s, 64 in flight, 12 retries, 3 rejected, 3 s left
+///     612 of 1000 videos (61 %), 118/s, 64 in flight, 12 retries, 3 rejected, 4 s left
 ///
 /// On a terminal that line is redrawn in place, ten times a second; where it is too long for the terminal, parts of it
 /// are left out. Elsewhere there is one line a minute, and one at the end. Nothing is written when quiet.
