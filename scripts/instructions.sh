@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # shellcheck shell=bash
 # Sourced, in the repository's root, by the scripts that count instructions: a program of benchmarks/ runs under callgrind
-# at N and at 2 N, and the difference divided by N is what one more of what it does costs. That does not depend on N, nor
-# on what else the machine does. What the kernel does is not in it, nor what clocks do that are read without the kernel's
-# help.
+# at N and at 2 N, and the difference divided by N is what one more of what it does costs. That hardly depends on N, and
+# not on what else the machine does. What the kernel does is not in it.
 
 # fanout_size <N>: N, or an end with status 2 where that is no positive number.
 fanout_size() {

@@ -29,7 +29,7 @@ namespace fanout {
 ///     waited 2.6 s for its turn on average.
 ///
 /// @par Memory
-/// 24 KiB, whatever it has seen; it never allocates. It can be copied.
+/// 24 KiB, whatever it has seen; no hook allocates. It can be copied.
 /// @par Thread safety
 /// Read it when the fan-out has completed, not while it runs.
 class stats {
@@ -73,7 +73,7 @@ public:
     /// were run again included. 0 where none settled.
     ///
     /// It is the nearest-rank quantile with a relative error of at most 1/128 (0.8 %), exact below 128 ns and for
-    /// `fastest()` and `slowest()`. In doubt, above 6.4 days, it is `slowest()`.
+    /// `fastest()` and `slowest()`. Where it is more than 6.4 days, it is `slowest()`.
     ///
     /// @throws std::invalid_argument where `q` is not in [0, 1]
     duration quantile(double q) const {
@@ -83,18 +83,18 @@ public:
 
     /// `child_time() / wall_time()`: how many children ran side by side on average; 0 before any time has passed.
     ///
-    /// It counts the time with a permit. A child that queues inside a connection it shares with others looks
-    /// busy while it waits, and no clock can tell: 10 statements on one connection under `limit(10)` show up to
-    /// 10 although the server runs one after another. Where the connection itself is the limit, one permit
-    /// per connection, the figure is 1.0 for one connection, and true. `text()` says so where it looks like that.
+    /// It counts the time with a permit. A child that queues inside a connection it shares with others looks busy
+    /// while it waits, and this figure cannot tell: 10 statements on one connection under `limit(10)` show up to 10
+    /// although the server runs one after another; `text()` tells where it looks like that. Where the connection
+    /// itself is the limit, one permit per connection, the figure is 1.0 for one connection, and true.
     double effective_parallelism() const noexcept {
         return wall_.count() > 0 ? static_cast<double>(child_.count()) / static_cast<double>(wall_.count())
                                  : 0.0;
     }
 
-    /// One paragraph for people. Where hardly more than one ran at a time, though there were more, it says so and what
-    /// usually causes that; where it merely looks like it, since the children queue inside something that they share,
-    /// it says that it looks so. The words may change; programs ask the functions above. No locale matters.
+    /// One paragraph for people. Where hardly more than one ran at a time, though there were more, it says so and
+    /// what usually causes that; where it merely looks like it, since the children queue inside something that they
+    /// share, it says that it looks so. The words may change; programs ask the functions above. No locale matters.
     std::string text() const {
         detail::stats_numbers n;
         n.fulfilled = fulfilled_, n.rejected = rejected_, n.timed_out = timed_out_, n.cancelled = cancelled_;
@@ -104,7 +104,7 @@ public:
         n.wall = wall_, n.child = child_, n.waited = waited_, n.alone = alone_;
         n.fastest = fastest(), n.median = quantile(0.5), n.high = quantile(0.99), n.slowest = slowest();
         n.third = latencies_.ranked(2 * calls_ + 1), n.first = first_, n.gap = gaps_.quantile(0.5);
-        n.low_gap = gaps_.quantile(0.1), n.high_gap = gaps_.quantile(0.9), n.places = places_;
+        n.low_gap = gaps_.quantile(0.1), n.high_gap = gaps_.quantile(0.9);
         return detail::stats_text(n);
     }
 
@@ -115,7 +115,6 @@ public:
         retried_ += e.attempt > 1 ? 1 : 0;
         peak_ = (std::max)(peak_, e.in_flight);
         waited_ += e.waited;
-        places_ += e.in_flight;
         note_time(e.at, e.in_flight - 1);
     }
 
@@ -150,7 +149,7 @@ public:
         limit_known_ = limit_known_ && limit_told_;
         limit_told_ = false;
         ++calls_;
-        last_settled_ = last_event_ = {};
+        last_settled_ = {};
     }
 
 private:
@@ -162,9 +161,8 @@ private:
 
     std::size_t started_ = 0, fulfilled_ = 0, rejected_ = 0, timed_out_ = 0, cancelled_ = 0;
     std::size_t retried_ = 0, not_started_ = 0, peak_ = 0;
-    std::size_t places_ = 0; ///< over all attempts, what was in flight when they started, themselves included
-    std::size_t limit_ = 0;  ///< the highest that was told
-    std::size_t calls_ = 0;  ///< that have finished
+    std::size_t limit_ = 0;                        ///< the highest that was told
+    std::size_t calls_ = 0;                        ///< that have finished
     bool limit_told_ = false, limit_known_ = true; ///< in this call; in each one that has finished
     duration wall_{}, child_{}, waited_{};
     duration alone_{}; ///< one was in flight

@@ -337,6 +337,18 @@ TEST_CASE("the text leaves out what is nought or plain") {
               "1 child: rejected. 2 attempts (1 retry) in 100 ms, one at a time, none for 90 % of the "
               "time. Each took 5 ms.");
     }
+    SUBCASE("waiting that takes little of the time") {
+        CHECK(says(text_of_calls(10, 8, [] { return 5ms; }),
+                   "; before, it waited 1 ms for its turn on average."));
+        CHECK(says(text_of_calls(1'000, 999, [] { return 5ms; }), "Each took 5 ms."));
+    }
+    SUBCASE("99 % of fewer than a hundred") {
+        for (std::size_t const n : {99U, 100U}) {
+            int calls = 0;
+            auto const text = text_of_calls(n, n, [&] { return ++calls * 1ms; });
+            CHECK(says(text, "(99 %)") == (n == 100));
+        }
+    }
     SUBCASE("no time passed") {
         CHECK(text_of_calls(3, 3, [] { return 0ns; }) == "3 children: all fulfilled.");
     }
@@ -505,6 +517,33 @@ TEST_CASE("children that wait for each other inside one connection are seen thro
     }
 }
 
+TEST_CASE("nothing is made of seven children") {
+    auto const text = [](std::size_t n) {
+        return text_of_backend(n, n, {.slots = 1, .service = 5ms, .network = 100us});
+    };
+    CHECK_FALSE(warns(text(7)));
+    CHECK(says(text(8), "It looks as if"));
+}
+
+TEST_CASE("several calls, one after another, are judged as one") {
+    auto const calls = [](std::size_t slots, std::size_t limit) {
+        fanout::stats st;
+        for (int i = 0; i < 10; ++i) {
+            fanout::testing::simulation time;
+            fanout::testing::backend server(time, {.when_full = fanout::testing::backend::overload::queues,
+                                                   .slots = slots,
+                                                   .service = 5ms,
+                                                   .network = 100us});
+            drive(time, st, 9, limit,
+                  [&](auto done) { server.call([done = std::move(done)](bool) mutable { done(); }); });
+        }
+        return st.text();
+    };
+    CHECK(says(calls(1, 9), "It looks as if they ran one after another all the same: they ended 5 ms apart"));
+    CHECK(says(calls(9, 1), "They took 459 ms, one after another."));
+    CHECK_FALSE(warns(calls(9, 9)));
+}
+
 TEST_CASE("a healthy fan-out is told nothing of the kind") {
     SUBCASE("constant times") {
         for (std::size_t const limit : {2U, 4U, 64U}) {
@@ -552,16 +591,15 @@ TEST_CASE("a healthy fan-out is told nothing of the kind") {
               }) < 0.01);
     }
     SUBCASE("started at a rate, so that they end in even steps") {
-        for (int const parallel : {2, 3, 4, 8}) {
+        auto const at_rate = [](nanoseconds step, auto latency) {
             fanout::testing::simulation time;
             fanout::stats st;
             std::size_t in_flight = 0;
-            auto const latency = 20ms;
             for (int i = 0; i < 100; ++i) {
-                time.schedule(i * latency / parallel + 1ms * i % 3, [&] {
+                time.schedule(i * step, [&, i] {
                     auto const start = time.now();
                     st.on_started(started(start, ++in_flight));
-                    time.schedule(latency, [&, start] {
+                    time.schedule(latency(i), [&, start] {
                         st.on_settled(settled(time.now(), time.now() - start, --in_flight));
                     });
                 });
@@ -569,8 +607,18 @@ TEST_CASE("a healthy fan-out is told nothing of the kind") {
             while (time.step()) {
             }
             st.on_finished({0, 0, time.now()});
-            CHECK_MESSAGE(!warns(st.text()), st.text());
+            return st.text();
+        };
+        for (int const parallel : {2, 3, 4, 8}) {
+            auto const text = at_rate(20ms / parallel, [](int) { return 20ms; });
+            CHECK_MESSAGE(!warns(text), text);
         }
+        // One sign is missing in each: the first is the fastest, and alone so fast, and as fast as a step is long.
+        CHECK_FALSE(warns(at_rate(5ms, [](int i) { return i == 50 ? 5ms : 20ms; })));
+        CHECK_FALSE(warns(at_rate(5ms, [](int i) { return i % 40 == 0 ? 5ms : 20ms; })));
+        CHECK_FALSE(warns(at_rate(5ms, [](int i) { return i == 0 ? 1ms : 20ms; })));
+        CHECK_FALSE(warns(at_rate(5ms, [](int i) { return i == 0 ? 12ms : 20ms; })));
+        CHECK(warns(at_rate(5ms, [](int i) { return i == 0 ? 5ms : 20ms; })));
     }
     SUBCASE("retries that sleep for most of the time") {
         fanout::stats st;
