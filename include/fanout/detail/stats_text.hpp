@@ -147,7 +147,11 @@ inline std::string ends_text(stats_numbers const& n) {
         parts += " (" + (n.timed_out > 0 ? count_text(n.timed_out) + " timed out" : std::string()) + also +
                  (n.cancelled > 0 ? count_text(n.cancelled) + " cancelled" : std::string()) + ')';
     }
-    add(n.not_started, "not started");
+    if (n.not_started == children && children > 1) {
+        parts = "none started";
+    } else {
+        add(n.not_started, "not started");
+    }
     add(running, "not ended");
     return count_text(children) + (children == 1 ? " child: " : " children: ") + parts + '.';
 }
@@ -156,6 +160,9 @@ inline std::string ends_text(stats_numbers const& n) {
 inline std::string course_text(stats_numbers const& n, serial_sign sign) {
     auto const took_time = n.wall.count() > 0;
     std::string text;
+    if (n.attempts == 0) {
+        return text;
+    }
     if (n.retries > 0 || n.not_started > 0) {
         text = count_text(n.attempts) + (n.attempts == 1 ? " attempt" : " attempts");
         if (n.retries > 0) {
