@@ -21,6 +21,7 @@
 #include <boost/system/system_error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -306,6 +307,13 @@ void tell(support::notebook& notes, scenario const& of, way w, counts const& c) 
                      ")");
 }
 
+// What the steps are called in the pictures.
+std::string step_name(way w, std::size_t i) {
+    static constexpr std::array before{"limit", "Redis", "record", "favourite", "restore"};
+    static constexpr std::array after{"limit", "record", "favourite", "transaction", "Redis"};
+    return (w == way::after ? after : before).at(i);
+}
+
 asio::awaitable<bool> show_counts(stage& s) {
     auto right = true;
     for (auto const& of : scenarios)
@@ -313,7 +321,9 @@ asio::awaitable<bool> show_counts(stage& s) {
             co_await s.clear();
             for (auto const& statement : of.setup)
                 co_await s.db.execute(statement);
-            auto const c = co_await count(s, w, of.ends, s.notes.record(of.name + ", " + to_text(w)));
+            auto& seen =
+                s.notes.record(of.name + ", " + to_text(w), [w](std::size_t i) { return step_name(w, i); });
+            auto const c = co_await count(s, w, of.ends, seen);
             tell(s.notes, of, w, c);
             right &= c.all() == of.statements.at(w) && c.in_a_row() == of.in_a_row.at(w) &&
                      c.statements.at("Com_stmt_prepare") == 0;

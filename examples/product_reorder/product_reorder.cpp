@@ -75,6 +75,8 @@ struct shop {
 
 std::string name(product const& p) { return "product " + std::to_string(p.id); }
 
+std::string names(std::size_t i) { return name(products[i]); }
+
 std::string count(std::size_t n) { return std::to_string(n); }
 
 void tell(shop const& s, std::string_view line) { s.notes.say() << "  " << line << std::endl; }
@@ -214,7 +216,7 @@ asio::awaitable<bool> half_done(shop const& s) {
         return move(session, p, p.id == 6 ? s.unit / 2 : s.unit);
     };
     co_await insert_new(s.session);
-    auto& seen = s.notes.record("when_all on four connections");
+    auto& seen = s.notes.record("when_all on four connections", names);
     try {
         co_await fanout::when_all(products, move_one, sessions, fanout::observe(known, seen));
     } catch (boost::system::system_error const& e) {
@@ -272,7 +274,7 @@ asio::awaitable<fanout::retried<void>> reorder_with_retries(shop const& s, fanou
 asio::awaitable<bool> retried(shop const& s) {
     co_await begin_anew(s, "retry_rejected, the first four updates of products 3 and 7 are refused",
                         refuse_3_and_7_four_times);
-    auto& seen = s.notes.record("retry_rejected on ten connections");
+    auto& seen = s.notes.record("retry_rejected on ten connections", names);
     auto const result = co_await reorder_with_retries(s, seen);
     for (std::size_t i = 0; i < products.size(); ++i) {
         if (result.attempts[i] > 1)
@@ -359,7 +361,7 @@ std::string parallelism(fanout::recording const& seen) {
 asio::awaitable<bool> transaction(shop const& s) {
     co_await begin_anew(s, "when_all in one transaction, on its one connection", refuse_none);
     constexpr auto const* part = "one transaction on one connection";
-    auto& seen = s.notes.record(part);
+    auto& seen = s.notes.record(part, names);
     support::stopwatch const watch;
     co_await reorder_in_transaction(s, seen);
     auto const took = watch.elapsed();
@@ -393,7 +395,8 @@ asio::awaitable<bool> one_statement(shop const& s) {
     std::chrono::nanoseconds took{};
     auto const work = [&]() -> asio::awaitable<void> {
         // The unit is slept once. The statement itself takes about as long for ten rows as for one.
-        auto watched = s.notes.loop("one statement", 1);
+        auto watched =
+            s.notes.loop("one statement", 1, [](std::size_t) { return std::string("all products"); });
         support::stopwatch const watch;
         co_await watched(s.session.execute(
             "UPDATE fanout_product SET position = position + 1 WHERE IF(id = 1, SLEEP(?), 0) = 0",
@@ -421,7 +424,7 @@ asio::awaitable<bool> show_all(shop const& s) {
 }
 
 asio::awaitable<bool> show_exhausted(shop const& s) {
-    auto& seen = s.notes.record("retry_rejected, exhausted");
+    auto& seen = s.notes.record("retry_rejected, exhausted", names);
     auto const failures = co_await run_out_of_retries(s, seen);
     if (!failures.empty())
         throw std::runtime_error(count(failures.size()) + " of " + count(products.size()) +

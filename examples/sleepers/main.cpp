@@ -18,6 +18,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -77,8 +78,16 @@ private:
     int asleep_ = 0;
 };
 
+// What a row of the picture is called.
+support::notebook::labels units(std::vector<int> of) {
+    return [of = std::move(of)](std::size_t i) {
+        return std::to_string(of[i]) + (of[i] == 1 ? " unit" : " units");
+    };
+}
+
 asio::awaitable<bool> one_after_another(dormitory& beds, support::notebook& notes) {
     beds.open("one after another");
+    notes.record("one after another", units({3, 2, 1}));
     // [sequential]
     std::vector<sleeper> const sleepers{{3}, {2}, {1}};
     auto watched = notes.loop("one after another", sleepers.size());
@@ -91,6 +100,7 @@ asio::awaitable<bool> one_after_another(dormitory& beds, support::notebook& note
 
 asio::awaitable<bool> all_at_once(dormitory& beds, support::notebook& notes) {
     beds.open("when_all");
+    notes.record("when_all", units({3, 2, 1}));
     // [when_all]
     std::vector<sleeper> const sleepers{{3}, {2}, {1}};
     auto const sleep = [&](sleeper who) { return beds.sleep(who); };
@@ -103,6 +113,7 @@ asio::awaitable<bool> all_at_once(dormitory& beds, support::notebook& notes) {
 
 asio::awaitable<bool> one_fails(dormitory& beds, support::notebook& notes) {
     beds.open("when_all, and the third of four fails");
+    notes.record("when_all, one fails", units({1, 2, 3, 4}));
     std::string what = "nothing was rejected";
     // [one_fails]
     std::vector<sleeper> const sleepers{{1}, {2}, {.units = 3, .fails = true}, {4}};
@@ -124,6 +135,7 @@ asio::awaitable<bool> one_fails(dormitory& beds, support::notebook& notes) {
 
 asio::awaitable<bool> settled(dormitory& beds, support::notebook& notes) {
     beds.open("when_all_settled, and the third of four fails");
+    notes.record("when_all_settled, one fails", units({1, 2, 3, 4}));
     // [settled]
     std::vector<sleeper> const sleepers{{1}, {2}, {.units = 3, .fails = true}, {4}};
     auto const sleep = [&](sleeper who) { return beds.sleep(who); };

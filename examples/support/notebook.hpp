@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -97,9 +98,12 @@ public:
     struct row {
         std::string experiment, article, ours;
     };
+    // What an input is called, by its index.
+    using labels = std::function<std::string(std::size_t)>;
     struct part {
         std::string name;
-        fanout::recording recorded;
+        labels label;
+        fanout::recording recorded{};
     };
 
     // Rows and what is said go to these as they come; a null pointer is nowhere.
@@ -118,20 +122,21 @@ public:
     // Where to tell what goes on beside the rows. It leads nowhere where that is not wanted.
     std::ostream& say() { return talk_; }
 
-    // The recording of that name, to be given to a fan-out as its observer; it stays where it is.
-    fanout::recording& record(std::string_view name) {
+    // The recording of that name, to be given to a fan-out as its observer; it stays where it is. What `label` refers to
+    // must outlive the notebook.
+    fanout::recording& record(std::string_view name, labels label = {}) {
         for (auto& known : parts_)
             if (known.name == name)
                 return known.recorded;
-        return parts_.emplace_back(part{std::string(name), fanout::recording()}).recorded;
+        return parts_.emplace_back(part{std::string(name), std::move(label)}).recorded;
     }
 
     // Says in one paragraph what that part was like.
     void tell(std::string_view name) { say() << name << ": " << record(name).totals() << '\n'; }
 
     // Records a plain loop over so many inputs.
-    watched_loop loop(std::string_view name, std::size_t inputs) {
-        return watched_loop(record(name), inputs);
+    watched_loop loop(std::string_view name, std::size_t inputs, labels label = {}) {
+        return watched_loop(record(name, std::move(label)), inputs);
     }
 
     std::vector<row> const& rows() const { return rows_; }

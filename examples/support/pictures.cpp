@@ -66,7 +66,7 @@ std::vector<std::string> pictures::write(notebook const& notes) {
     std::vector<fanout::named_recording> all;
     for (auto const& part : notes.parts())
         if (!part.recorded.marks().empty())
-            all.push_back({part.name, part.recorded});
+            all.push_back({part.name, part.recorded, part.label});
     std::vector<std::string> wrong;
     std::vector<fanout::named_recording> shown;
     for (auto const& one : all)

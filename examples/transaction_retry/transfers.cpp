@@ -99,7 +99,10 @@ asio::awaitable<outcome> run_transfers(support::notebook& notes, adapters::mysql
     story const told(notes, p.transfers, count, first_locks, timed_out);
     auto const& transfers = p.transfers;
     auto const lock_wait = p.lock_wait;
-    auto& seen = notes.record(p.title);
+    std::vector<std::string> names;
+    for (auto const& t : transfers)
+        names.push_back(t.name);
+    auto& seen = notes.record(p.title, [names](std::size_t i) { return names[i]; });
     // [retry]
     session_pool sessions(2, [url, lock_wait] { return open_pooled(url, lock_wait); }, is_clean);
 

@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,13 +25,12 @@ struct picture_frame {
     svg_writer& svg;
     std::string_view id;
     time_axis axis;
-    std::function<std::string(std::size_t)> const& label;
     bool tooltips; ///< for each row, where they are few
+};
 
-    /// Of one input its name, of several that of the first.
-    std::string name_of(input_row const& row) const {
-        return label && row.inputs == 1 ? label(row.first) : '#' + count_text(row.first);
-    }
+/// What the inputs of a panel are called.
+struct input_names {
+    bool tooltips; ///< for each row, where they are few
 };
 
 inline constexpr centipixel label_size = pixels(10), label_gap = pixels(6);
@@ -78,8 +76,13 @@ inline std::string text_of(input_row const& row) {
 
 class row_drawing {
 public:
-    row_drawing(picture_frame const& frame, input_rows const& rows, centipixel top)
-        : frame_(frame), svg_(frame.svg), rows_(rows), size_(size_of_rows(rows.rows().size())), top_(top) {}
+    row_drawing(picture_frame const& frame, input_rows const& rows, input_names const& names, centipixel top)
+        : frame_(frame),
+          svg_(frame.svg),
+          rows_(rows),
+          names_(names),
+          size_(size_of_rows(rows.rows().size())),
+          top_(top) {}
 
     /// Below the last row.
     centipixel bottom() const noexcept {
@@ -108,7 +111,7 @@ public:
             if (i % every == 0) {
                 write_text(svg_, "label faint", frame_.axis.left - label_gap,
                            y + size_.bar / 2 + pixels(7) / 2, (std::min)(label_size, size_.bar + pixels(3)),
-                           shortened(frame_.name_of(row), 24), "end");
+                           shortened(names_.of(row), 24), "end");
             }
         }
         if (rows_.beyond() > 0) {
@@ -126,7 +129,7 @@ private:
         if (!frame_.tooltips) {
             return;
         }
-        auto text = frame_.name_of(row);
+        auto text = names_.of(row);
         if (row.inputs > 1) {
             text += " to #" + count_text(row.first + row.inputs - 1);
         }
@@ -213,6 +216,7 @@ private:
     picture_frame const& frame_;
     svg_writer& svg_;
     input_rows const& rows_;
+    input_names names_;
     row_size size_;
     centipixel top_;
 };

@@ -81,7 +81,12 @@ inline std::string facts_of(recording const& r) {
 /// One recording as it is drawn.
 struct drawn_panel {
     drawn_panel(named_recording const& n, std::size_t max_rows)
-        : name(n.name), what(n.what), rows(n.what, max_rows), facts(facts_of(n.what)), notes(notes_of()) {}
+        : name(n.name),
+          what(n.what),
+          label(n.label),
+          rows(n.what, max_rows),
+          facts(facts_of(n.what)),
+          notes(notes_of()) {}
 
     std::string notes_of() const {
         std::string text;
@@ -104,6 +109,7 @@ struct drawn_panel {
 
     std::string name;
     recording const& what;
+    std::function<std::string(std::size_t)> const& label;
     input_rows rows;
     std::string facts, notes;
 };
@@ -116,11 +122,12 @@ public:
           title_(title),
           width_(pixels(static_cast<std::int64_t>(width))),
           svg_(body_),
-          frame_{svg_, id, {since_start(1), pixels(64), 0}, label, total_rows() <= 200} {
+          label_(label),
+          frame_{svg_, id, {since_start(1), pixels(64), 0}, total_rows() <= 200} {
         for (auto const& p : panels_) {
             frame_.axis.span = (std::max)(frame_.axis.span, p.what.end());
             for (auto const& row : p.rows.rows()) {
-                auto const name = shortened(frame_.name_of(row), 24);
+                auto const name = shortened(names_of(p).of(row), 24);
                 frame_.axis.left = (std::max)(frame_.axis.left, width_of(name, label_size) + 2 * label_gap);
             }
         }
@@ -202,6 +209,8 @@ private:
         return legend.end();
     }
 
+    input_names names_of(drawn_panel const& p) const noexcept { return {p.label ? p.label : label_}; }
+
     centipixel draw_panel(drawn_panel const& p, centipixel y) {
         svg_.put("<g class=\"panel\">\n");
         y += pixels(8);
@@ -217,7 +226,7 @@ private:
         y += pixels(8);
 
         marks_drawing marks(frame_, p.what);
-        row_drawing rows(frame_, p.rows, y + marks.height());
+        row_drawing rows(frame_, p.rows, names_of(p), y + marks.height());
         auto const chart_top = rows.bottom() + pixels(10);
         auto const bottom = chart_top + chart_drawing::height;
         auto const ticks = draw_grid(y + marks.height(), bottom);
@@ -253,6 +262,7 @@ private:
     centipixel width_;
     std::ostringstream body_;
     svg_writer svg_;
+    std::function<std::string(std::size_t)> const& label_;
     picture_frame frame_;
 };
 

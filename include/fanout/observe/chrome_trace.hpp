@@ -18,8 +18,10 @@ namespace fanout {
 
 /// What things are called in a trace. Any bytes will do: what is not UTF-8 becomes U+FFFD.
 struct chrome_trace_options {
-    std::function<std::string(std::size_t index)> label{}; ///< an input; "#<index>" where it is empty
-    std::string title{};                                   ///< the whole
+    std::function<std::string(std::size_t index)>
+        label{};         ///< an input of a recording that has no names of its own;
+                         ///< "#<index>" where it is empty
+    std::string title{}; ///< the whole
 };
 
 /// Writes recordings as one file of Chrome trace events, to be opened in Perfetto (https://ui.perfetto.dev),
@@ -62,7 +64,8 @@ inline void write_chrome_trace(std::ostream& out, std::span<named_recording cons
     json.open("").open("traceEvents", '[');
     std::uint64_t last_flow = 0;
     for (std::size_t i = 0; i < recordings.size(); ++i) {
-        detail::trace_process(json, o.label, i + 1, first_tid)
+        auto const& own = recordings[i].label;
+        detail::trace_process(json, own ? own : o.label, i + 1, first_tid)
             .write(detail::trace_name(recordings[i]), recordings[i].what, last_flow);
     }
     json.close(']').text("displayTimeUnit", "ms").open("otherData");

@@ -247,10 +247,9 @@ private:
 template <class Clock>
 class basic_progress {
 public:
-    explicit basic_progress(boost::asio::any_io_executor executor, progress_options const& options = {})
-        : state_(options.quiet
-                     ? nullptr
-                     : std::make_shared<detail::progress_state<Clock>>(std::move(executor), options)) {}
+    explicit basic_progress(boost::asio::any_io_executor executor, progress_options const& o = {})
+        : state_(o.quiet ? nullptr
+                         : std::make_shared<detail::progress_state<Clock>>(std::move(executor), o)) {}
     basic_progress(basic_progress&&) noexcept = default;
     basic_progress& operator=(basic_progress&&) = delete;
     ~basic_progress() {

@@ -15,6 +15,7 @@
 #include <functional>
 #include <optional>
 #include <queue>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -309,6 +310,8 @@ private:
 struct named_recording {
     std::string_view name;
     recording const& what;
+    std::function<std::string(std::size_t index)>
+        label{}; ///< of an input; where it is empty, as in all recordings
 };
 
 } // namespace fanout

@@ -22,7 +22,8 @@ struct waterfall_options {
     /// Stands above the picture. None by default.
     std::string title = {};
 
-    /// What an input is called; "#<index>" by default. Any bytes will do. Only rows of one input ask for it.
+    /// What an input is called, in a recording that has no names of its own; "#<index>" by default. Any bytes will do.
+    /// Only rows of one input ask for it.
     std::function<std::string(std::size_t index)> label = {};
 
     /// All ids in the picture begin with it, so that a page can hold several pictures. A letter, then letters,
@@ -62,20 +63,19 @@ struct waterfall_options {
 /// @par Complexity
 ///   A copy of the attempts, and time for each of them in each column of 2 pixels that it spans.
 inline void write_waterfall(std::ostream& out, std::span<named_recording const> panels,
-                            waterfall_options const& options = {}) {
-    detail::waterfall::require_options(options.id_prefix, options.width, options.max_rows);
+                            waterfall_options const& o = {}) {
+    detail::waterfall::require_options(o.id_prefix, o.width, o.max_rows);
     std::list<detail::waterfall::drawn_panel> drawn; // they stay where they are
     for (auto const& p : panels) {
-        drawn.emplace_back(p, options.max_rows);
+        drawn.emplace_back(p, o.max_rows);
     }
-    detail::waterfall::picture(drawn, options.title, options.label, options.id_prefix, options.width)
-        .write(out);
+    detail::waterfall::picture(drawn, o.title, o.label, o.id_prefix, o.width).write(out);
 }
 
 /// Draws one recording, without a name.
-inline void write_waterfall(std::ostream& out, recording const& what, waterfall_options const& options = {}) {
+inline void write_waterfall(std::ostream& out, recording const& what, waterfall_options const& o = {}) {
     named_recording const panel{{}, what};
-    write_waterfall(out, std::span(&panel, 1), options);
+    write_waterfall(out, std::span(&panel, 1), o);
 }
 
 } // namespace fanout
