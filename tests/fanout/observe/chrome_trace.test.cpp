@@ -530,6 +530,16 @@ TEST_CASE("several recordings are several processes, with arrows of their own") 
     CHECK(rows(t).size() == 2);
     CHECK(t.summary(1).at("pid") == 2);
 
+    // Each may name its inputs; the options name those of the others.
+    std::ostringstream named_out;
+    named_recording const named[] = {{"", one, [](std::size_t) { return std::string("mine"); }}, {"", other}};
+    fanout::write_chrome_trace(named_out, named,
+                               {.label = [](std::size_t) { return std::string("any"); }, .title = {}});
+    auto const slices = trace(named_out.str()).all("X");
+    REQUIRE(slices.size() == 4);
+    CHECK(slices.front().at("name") == "mine");
+    CHECK(slices.back().at("name") == "any (attempt 2)");
+
     // Not even the thousandth process has the number of a row.
     std::vector<named_recording> const many(1'000, named_recording{"one of many", one});
     out.str("");
