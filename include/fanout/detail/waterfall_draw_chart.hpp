@@ -84,8 +84,8 @@ public:
         draw_area("most ok", [](drawn_level const& l) { return static_cast<double>(l.most); });
         draw_area("mean ok", [](drawn_level const& l) { return l.mean; });
         draw_limit();
-        svg_.put("<path class=\"base grid\" d=\"M", in_pixels(frame_.axis.left), " ", in_pixels(top_ + height),
-                 "h", in_pixels(frame_.axis.width), "\"/></g>\n");
+        svg_.put("<path class=\"base grid\" d=\"M", in_pixels(frame_.axis.left), " ",
+                 in_pixels(top_ + height), "h", in_pixels(frame_.axis.width), "\"/></g>\n");
         auto const x = frame_.axis.left - label_gap;
         write_text(svg_, "label faint", x, top_ + pixels(8), label_size, count_text(full_), "end");
         write_text(svg_, "label faint", x, top_ + height / 2 + pixels(4), label_size, "in flight", "end");

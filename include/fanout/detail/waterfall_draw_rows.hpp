@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,12 @@ struct picture_frame {
 
 /// What the inputs of a panel are called.
 struct input_names {
-    bool tooltips; ///< for each row, where they are few
+    std::function<std::string(std::size_t)> const& label;
+
+    /// Of one input its name, of several that of the first.
+    std::string of(input_row const& row) const {
+        return label && row.inputs == 1 ? label(row.first) : '#' + count_text(row.first);
+    }
 };
 
 inline constexpr centipixel label_size = pixels(10), label_gap = pixels(6);
