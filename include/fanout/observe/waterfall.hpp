@@ -56,10 +56,12 @@ struct waterfall_options {
 /// has less than 300 kB.
 ///
 /// @param out gets the picture; where it fails it is left in that state: look at it when all is written
-/// @param panels at most some ten; each has its name
+/// @param panels some ten at most
 /// @throws std::invalid_argument for options out of range
 /// @par Thread safety
 ///   As `recording`: when the fan-outs have completed.
+/// @par Exception safety
+///   Where a label throws, nothing was written.
 /// @par Complexity
 ///   A copy of the attempts, and time for each of them in each column of 2 pixels that it spans.
 inline void write_waterfall(std::ostream& out, std::span<named_recording const> panels,
