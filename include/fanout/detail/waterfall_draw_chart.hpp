@@ -50,10 +50,17 @@ inline std::vector<drawn_level> drawn_levels(recording const& r, time_axis const
         auto& to = out.back();
         to.most = (std::max)(to.most, l.in_flight_most);
         to.limit = l.limit;
-        weighed += lasts;
+        auto const end = axis.at(l.from + lasts), pixel = to.x + pixels(1);
+        // What of it is in the pixel: to the pixel's right it stands alone.
+        auto const inside = end > pixel ? lasts * (pixel - x) / (end - x) : lasts;
+        weighed += inside;
         if (weighed.count() > 0) {
-            to.mean += (in_flight - to.mean) * static_cast<double>(lasts.count()) /
+            to.mean += (in_flight - to.mean) * static_cast<double>(inside.count()) /
                        static_cast<double>(weighed.count());
+        }
+        if (end > pixel) {
+            out.push_back({pixel, in_flight, l.in_flight_most, l.limit});
+            weighed = lasts - inside;
         }
     }
     return out;

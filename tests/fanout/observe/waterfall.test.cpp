@@ -1119,6 +1119,26 @@ TEST_CASE("neither the locale nor the stream's flags change the picture") {
     CHECK((out.str() == plain));
 }
 
+TEST_CASE("what was in flight for less than a pixel is not drawn for longer") {
+    recording r;
+    r.on_begun({2});
+    r.on_started({0, 1, 1, 0ns, 0, 0ns});
+    r.on_started({1, 1, 2, 0ns, 1, 0ns});
+    r.on_settled({0, 1, 1, state::fulfilled, {}, false, 50ms, 50ms, 0, 0ns, false});
+    r.on_settled({1, 1, 0, state::fulfilled, {}, false, 50ms, 50ms + 10us, 1, 0ns, false});
+    r.on_finished({0, 0, 50ms + 10us});
+    r.on_begun({1});
+    r.on_started({0, 1, 1, 10us, 0, 10us});
+    r.on_settled({0, 1, 0, state::fulfilled, {}, false, 200ms, 200ms, 0, 10us, false});
+    r.on_finished({0, 0, 200ms});
+    auto const svg = draw(r);
+    auto const from = svg.find("class=\"most ok\"");
+    REQUIRE(from != svg.npos);
+    auto const path = svg.substr(from, svg.find('/', from) - from);
+    // Two until 50 ms, which is a fifth of the way, and one from there on.
+    CHECK(path == "class=\"most ok\" d=\"M64 189V145H234.39V167H916V189z\"");
+}
+
 TEST_CASE("a stream that fails is left so") {
     struct full : std::streambuf {
         std::size_t room = 1'000;
