@@ -3,7 +3,7 @@
 #
 # scripts/pictures.sh [name…]: makes the waterfalls in docs/pictures that README.md and docs/ show, all or those named, by
 # running each example anew, beside the servers that it needs, which this starts and stops.
-# The first run installs what is missing (scripts/setup.sh) and builds. Takes about two minutes then.
+# The first run installs what is missing (scripts/setup.sh) and builds. Takes some two minutes then.
 set -euo pipefail
 shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
@@ -62,10 +62,16 @@ for name in "${names[@]}"; do
     case $name in
     sequential) snapshot sequential --strategy sequential ;;
     fan_out) snapshot fan_out --strategy retry --limit 64 --throttle 5% ;;
-    sleepers) example sleepers --unit 250ms ;;
-    product_reorder) with mariadb -- example product_reorder --unit 100ms ;;
-    transaction_fanout) with postgresql -- example transaction_fanout --unit 100ms ;;
-    favorite_summoner) with --round-trip 50ms mariadb redis -- example favorite_summoner ;;
+    sleepers) example sleepers ;;
+    product_reorder) with mariadb -- example product_reorder ;;
+    transaction_fanout)
+        with postgresql -- example transaction_fanout --only 'when_all_settled, one connection' \
+            --only 'separate connections, rollback on another' --only 'a transaction per connection, one fails'
+        ;;
+    favorite_summoner)
+        with --round-trip 50ms mariadb redis -- example favorite_summoner --only 'new favourite, before' \
+            --only 'new favourite, before, autocommit' --only 'new favourite, after'
+        ;;
     favorite_people)
         with dynamodb -- example favorite_people --writes 20 --only 'revision and condition, all at once' \
             --only 'revision and condition, 4 at once' --only 'revision and condition, one at a time'
