@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import re
+import subprocess
 import tempfile
 import unittest
 import xml.etree.ElementTree
@@ -378,6 +379,32 @@ class Sleepers(unittest.TestCase):
                 self.assertAlmostEqual(bar.x + bar.width, left + pixels * float(slices[key].end), delta=0.1)
                 state = slices[key].args["state"]
                 self.assertEqual(bar.kind, "ok" if state == "fulfilled" else state)
+
+
+@unittest.skipUnless(os.environ.get("FANOUT_VIDEO_SNAPSHOT"), "no video_snapshot was built")
+class Retries(unittest.TestCase):
+    """A thousand writes, of which one in five is turned away at first."""
+
+    def test_each_retry_has_an_arrow_that_leads_to_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            trace, picture = os.path.join(folder, "f.json"), os.path.join(folder, "f.svg")
+            run = subprocess.run([os.environ["FANOUT_VIDEO_SNAPSHOT"], "--embedded", os.path.join(folder, "videos.db"),
+                                  "--strategy", "retry", "--limit", "64", "--throttle", "20%", "--max-attempts", "10",
+                                  "--latency", "1ms", "--json", "--quiet", "--trace", trace, "--waterfall", picture],
+                                 capture_output=True, text=True, timeout=120)
+            self.assertEqual(run.returncode, 0, run)
+            told = json.loads(run.stdout.splitlines()[0])
+            self.assertGreater(told["retries"], 100)
+            read = trace_format.check(trace)
+            self.assertEqual(len(read["flows"]), told["retries"])
+            for before, after in read["flows"]:
+                self.assertEqual(before.args["index"], after.args["index"])
+                self.assertEqual(before.args["attempt"] + 1, after.args["attempt"])
+                self.assertEqual(before.args["state"], "rejected")
+            self.assertEqual(sum(len(row) for _, row in read["rows"].values()), told["attempts"])
+            self.assertLessEqual(len(read["rows"]), 65)  # a lane may end a little after its last child
+            trace_format.check_speedscope(trace)
+            check_self_contained(picture)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ namespace fanout {
 /// A loop that is no fan-out can be recorded, too, by calling the hooks.
 ///
 /// @par Memory
-/// At most about `max_attempts` × 48 bytes for what has ended, 32 for what runs, 8 for what sleeps, and those of
+/// At most about `max_attempts` × 60 bytes for what has ended, 32 for what runs, 8 for what sleeps, and those of
 /// `stats`. Where there are more attempts, each second input is forgotten, again and again: the record still spans the
 /// whole time, and `every()` and `dropped()` say what is missing. Inputs that were rejected or run again are kept
 /// longer, up to a quarter of the room. `totals()` is of all.
