@@ -146,10 +146,13 @@ protected:
         if (l.work.attempt == 1) {
             job_.retry().started();
         }
+        if constexpr (watches<typename Job::observer_type>) {
+            ++this->watch_.in_flight;
+        }
         this->tell_limit();
         if constexpr (has_on_started<typename Job::observer_type>) {
-            job_.observer().on_started(
-                {l.work.index, l.work.attempt, core_.in_flight(), l.started - start_, l.number, waited(l)});
+            job_.observer().on_started({l.work.index, l.work.attempt, this->watch_.in_flight,
+                                        l.started - start_, l.number, waited(l)});
         }
     }
 
@@ -163,6 +166,9 @@ protected:
     }
 
     void note_settled(lane_type& l) noexcept {
+        if constexpr (watches<typename Job::observer_type>) {
+            --this->watch_.in_flight;
+        }
         l.running = false;
         lanes_.untime(l);
     }
@@ -170,8 +176,8 @@ protected:
     void tell_settled(lane_type& l, state what, error_code const& code, bool retried, feedback::kind load) {
         if constexpr (has_on_settled<typename Job::observer_type>) {
             auto const now = clock::now();
-            job_.observer().on_settled({l.work.index, l.work.attempt, core_.in_flight(), what, code, retried,
-                                        now - l.started, now - start_, l.number, waited(l),
+            job_.observer().on_settled({l.work.index, l.work.attempt, this->watch_.in_flight, what, code,
+                                        retried, now - l.started, now - start_, l.number, waited(l),
                                         load == feedback::overloaded});
         }
         this->tell_limit();

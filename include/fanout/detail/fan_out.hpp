@@ -232,10 +232,7 @@ private:
             }
             job_.begin();
             guard lock(mutex_);
-            if constexpr (has_on_begun<typename Job::observer_type>) {
-                job_.observer().on_begun({job_.inputs()});
-            }
-            this->tell_limit();
+            this->tell_begun();
             if constexpr (base::admits) {
                 if (job_.inputs() == std::size_t{0}) {
                     core_.no_more(); // and no permit is asked for
@@ -244,6 +241,7 @@ private:
             arm();
         } catch (...) {
             guard lock(mutex_);
+            this->tell_begun(); // so that it comes first
             fail_source();
         }
         pump();

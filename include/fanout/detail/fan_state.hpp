@@ -45,10 +45,11 @@ struct resting_input {
 struct no_place {};
 struct no_gate {};
 
-/// What an observer of stops and limits was told.
+/// What an observer was told.
 struct told {
-    bool stop_told = false;
+    std::size_t in_flight = 0; ///< children that have started and not settled: the core counts permits
     std::optional<std::size_t> limit;
+    bool begun = false, stopped = false;
 };
 struct nothing_told {};
 
@@ -133,12 +134,27 @@ protected:
     /// Tells what was not told: that nothing more starts, and that children are asked to end.
     void tell_stopped([[maybe_unused]] stop_cause cause, [[maybe_unused]] bool cancels) noexcept {
         if constexpr (has_on_stopped<observer_type>) {
-            auto const news = (cancels && core_.in_flight() > 0) || !watch_.stop_told;
-            if (news && core_.stopped() != stop_cause::none) { // else it has ended before
-                watch_.stop_told = true;
-                job_.observer().on_stopped(
-                    {reason_of(cause), cancels && core_.in_flight() > 0, clock::now() - start_});
+            auto const asks = cancels && watch_.in_flight > 0;
+            if (!watch_.begun || core_.stopped() == stop_cause::none) {
+                return; // it comes behind the beginning; or it has ended before
             }
+            if (!std::exchange(watch_.stopped, true) || asks) {
+                job_.observer().on_stopped({reason_of(cause), asks, clock::now() - start_});
+            }
+        }
+    }
+
+    /// Tells that it begins, once; and what was not told so far, since that comes first.
+    void tell_begun() {
+        if constexpr (watches<observer_type>) {
+            if (std::exchange(watch_.begun, true)) {
+                return;
+            }
+            if constexpr (has_on_begun<observer_type>) {
+                job_.observer().on_begun({job_.inputs()});
+            }
+            tell_limit();
+            tell_stopped(core_.stopped(), false); // the caller may have cancelled on the way here
         }
     }
 
@@ -209,8 +225,7 @@ protected:
     [[no_unique_address]] permit_waiting<admission, typename Job::item, place> waiting_;
     cancel_cause cancel_ = cancel_cause::none; ///< asked for, not yet emitted
     bool cancelled_ = false;                   ///< emitted to all
-    [[no_unique_address]] std::conditional_t<has_on_stopped<observer_type> || has_on_limit<observer_type>,
-                                             told, nothing_told> watch_;
+    [[no_unique_address]] std::conditional_t<watches<observer_type>, told, nothing_told> watch_;
     std::exception_ptr source_error_;
 };
 

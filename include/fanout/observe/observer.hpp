@@ -18,7 +18,7 @@ namespace fanout {
 /// Times in events are durations from the start of the fan-out, by its clock.
 using since_start = std::chrono::nanoseconds;
 
-/// The fan-out begins; comes first. It does not come where the source could not be begun.
+/// The fan-out begins; comes first.
 struct begun_event {
     std::optional<std::size_t> inputs; ///< how many there are, where that is known
 };

@@ -10,6 +10,7 @@
 #include "../../support/harness.hpp"
 
 #include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <doctest/doctest.h>
 
 #include <cstddef>
@@ -176,6 +177,60 @@ TEST_CASE_FIXTURE(fixture, "a source that throws is told") {
     run();
     CHECK(done->message() == "source");
     CHECK(told.lines == lines{"begun 3", "0 stopped by source", "0 finished, not started 3"});
+}
+
+namespace {
+
+/// Cannot be begun.
+struct broken_range : std::vector<int> {
+    iterator begin() { throw std::runtime_error("begin"); }
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(fixture, "the beginning is told first, also where the source cannot be begun") {
+    broken_range broken;
+    auto const done =
+        launch(context, fanout::when_all(broken, sleep, fanout::limit(2), options{}, fanout::observe(told)));
+    run();
+    CHECK(done->message() == "begin");
+    CHECK(told.lines == lines{"begun 0", "0 limit 2", "0 stopped by source", "0 finished, not started 0"});
+}
+
+TEST_CASE_FIXTURE(fixture, "the beginning is told first, also where the caller cancels before it") {
+    asio::cancellation_signal signal;
+    auto done = false;
+    auto const post = [this](int) { return asio::post(context, asio::deferred); };
+    fanout::when_all(inputs, post, options{}, fanout::observe(told))(asio::bind_cancellation_slot(
+        signal.slot(), asio::bind_executor(context, [&](auto) { done = true; })));
+    signal.emit(asio::cancellation_type::terminal);
+    CHECK(told.lines.empty());
+    run();
+    CHECK(done);
+    CHECK(told.lines == lines{"begun 3", "0 stopped by caller", "0 finished, not started 3"});
+}
+
+TEST_CASE_FIXTURE(fixture, "a stop cancels nobody where no child runs, though one was about to start") {
+    asio::cancellation_signal signal;
+    auto const cancels = [&signal](int i) { return signal.emit(asio::cancellation_type::terminal), i; };
+    auto source = inputs | std::views::transform(cancels);
+    auto const done =
+        launch(context, fanout::when_all(source, sleep, options{}, fanout::observe(told)), signal.slot());
+    run();
+    CHECK(done->code() == fanout::errc::cancelled_by_caller);
+    CHECK(told.lines == lines{"begun 3", "0 stopped by caller", "0 finished, not started 3"});
+}
+
+TEST_CASE_FIXTURE(fixture,
+                  "in flight are those that have started, also where lanes have strands of their own") {
+    auto const post = [this](int) { return asio::post(context, asio::deferred); };
+    auto const done = launch(context, fanout::when_all(inputs, post, fanout::limit(2), options{},
+                                                       fanout::on(context.get_executor()), told));
+    run();
+    CHECK(done->done);
+    CHECK(told.only(" start ") == lines{"0 start 0.1 on lane 0 of 1 waited 0",
+                                        "0 start 1.1 on lane 1 of 2 waited 0",
+                                        "0 start 2.1 on lane 0 of 2 waited 0"});
 }
 
 TEST_CASE_FIXTURE(fixture, "a limit that moves is told where a start or an end finds it changed") {
