@@ -106,6 +106,12 @@ asio::awaitable<void> call(std::vector<int>& inputs, std::shared_ptr<int> shared
     co_await fanout::retry([] { return sealed(1); });
 #elif CASE == 30
     co_await fanout::when_all(inputs, child, l.budget);
+#elif CASE == 31
+    fanout::stats const unchanging;
+    co_await fanout::when_all(inputs, child, unchanging);
+#elif CASE == 32
+    fanout::stats const unchanging;
+    co_await fanout::when_all(inputs, child, fanout::observe(unchanging));
 #endif
     co_return;
 }

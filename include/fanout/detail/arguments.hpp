@@ -126,7 +126,10 @@ consteval void check_arguments() {
     static_assert(count_of<overload_if_kind, As...> <= 1, "fanout: more than one overload_if");
     static_assert(count_of<options_kind, As...> <= 1, "fanout: fanout::options is given twice");
     static_assert(count_of<on_kind, As...> <= 1, "fanout: fanout::on is given twice");
-    static_assert(count_of<observer_kind, As...> <= 1, "fanout: more than one observer");
+    static_assert(count_of<observer_kind, As...> <= 1,
+                  "fanout: more than one observer: give them as one, fanout::observe(a, b, ...)");
+    static_assert((... && (!observer<std::remove_cvref_t<As>> || keeps_hooks<As>)),
+                  "fanout: an observer is const, but its hooks are not");
     static_assert(count_of<retry_policy_kind, As...> <= 1, "fanout: more than one retry_policy");
     static_assert(count_of<retry_if_kind, As...> <= 1, "fanout: more than one retry_if");
     static_assert(count_of<jitter_from_kind, As...> <= 1, "fanout: more than one jitter_from");

@@ -151,8 +151,10 @@ protected:
         }
         this->tell_limit();
         if constexpr (has_on_started<typename Job::observer_type>) {
-            job_.observer().on_started({l.work.index, l.work.attempt, this->watch_.in_flight,
-                                        l.started - start_, l.number, waited(l)});
+            auto const [index, attempt] = l.work;
+            started_event const e{index,    attempt,  this->watch_.in_flight, l.started - start_,
+                                  l.number, waited(l)};
+            job_.observer().on_started(e);
         }
     }
 
@@ -176,9 +178,12 @@ protected:
     void tell_settled(lane_type& l, state what, error_code const& code, bool retried, feedback::kind load) {
         if constexpr (has_on_settled<typename Job::observer_type>) {
             auto const now = clock::now();
-            job_.observer().on_settled({l.work.index, l.work.attempt, this->watch_.in_flight, what, code,
-                                        retried, now - l.started, now - start_, l.number, waited(l),
-                                        load == feedback::overloaded});
+            auto const [index, attempt] = l.work;
+            auto const took = now - l.started;
+            settled_event const e{
+                index,    attempt,   this->watch_.in_flight,      what, code, retried, took, now - start_,
+                l.number, waited(l), load == feedback::overloaded};
+            job_.observer().on_settled(e);
         }
         this->tell_limit();
     }
@@ -277,7 +282,8 @@ protected:
         if constexpr (has_on_finished<typename Job::observer_type>) {
             auto const known = e.source_error ? (std::max)(e.total, job_.inputs().value_or(0)) : e.total;
             auto const not_started = known - pulled + core_.skipped_count();
-            job_.observer().on_finished({not_started, core_.abandoned(), clock::now() - start_});
+            finished_event const last{not_started, core_.abandoned(), clock::now() - start_};
+            job_.observer().on_finished(last);
         }
         return job_.finish(std::move(e));
     }

@@ -139,7 +139,8 @@ protected:
                 return; // it comes behind the beginning; or it has ended before
             }
             if (!std::exchange(watch_.stopped, true) || asks) {
-                job_.observer().on_stopped({reason_of(cause), asks, clock::now() - start_});
+                stopped_event const e{reason_of(cause), asks, clock::now() - start_};
+                job_.observer().on_stopped(e);
             }
         }
     }
@@ -151,7 +152,8 @@ protected:
                 return;
             }
             if constexpr (has_on_begun<observer_type>) {
-                job_.observer().on_begun({job_.inputs()});
+                begun_event const e{job_.inputs()};
+                job_.observer().on_begun(e);
             }
             tell_limit();
             tell_stopped(core_.stopped(), false); // the caller may have cancelled on the way here
@@ -164,7 +166,8 @@ protected:
             auto const n = job_.level();
             if (n && n != watch_.limit) {
                 watch_.limit = n;
-                job_.observer().on_limit({*n, clock::now() - start_});
+                limit_event const e{*n, clock::now() - start_};
+                job_.observer().on_limit(e);
             }
         }
     }

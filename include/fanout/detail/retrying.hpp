@@ -71,14 +71,15 @@ protected:
 
     void tell_retry([[maybe_unused]] lane_type const& l, [[maybe_unused]] std::chrono::nanoseconds delay) {
         if constexpr (Job::retries) {
-            auto const e = [&] {
-                return retry_event{l.work.index, l.work.attempt, delay, clock::now() - start_};
-            };
-            if constexpr (has_on_retry<typename Job::observer_type>) {
-                job_.observer().on_retry(e());
-            }
-            if constexpr (Job::retry_type::notifies) {
-                job_.with_outcome(l.work.index, [&](auto const& o) { job_.retry().notify(e(), o); });
+            constexpr bool watched = has_on_retry<typename Job::observer_type>;
+            if constexpr (watched || Job::retry_type::notifies) {
+                retry_event const e{l.work.index, l.work.attempt, delay, clock::now() - start_};
+                if constexpr (watched) {
+                    job_.observer().on_retry(e);
+                }
+                if constexpr (Job::retry_type::notifies) {
+                    job_.with_outcome(l.work.index, [&](auto const& o) { job_.retry().notify(e, o); });
+                }
             }
         }
     }

@@ -110,6 +110,14 @@ template <class O>
 concept watches = has_on_begun<O> || has_on_started<O> || has_on_settled<O> || has_on_retry<O> ||
                   has_on_limit<O> || has_on_stopped<O> || has_on_finished<O>;
 
+/// Whether an argument can be told all that its class has hooks for: where it is const, the hooks must be, too.
+template <class A, class O = std::remove_reference_t<A>, class Mutable = std::remove_cv_t<O>>
+inline constexpr bool keeps_hooks =
+    has_on_begun<O> == has_on_begun<Mutable> && has_on_started<O> == has_on_started<Mutable> &&
+    has_on_settled<O> == has_on_settled<Mutable> && has_on_retry<O> == has_on_retry<Mutable> &&
+    has_on_limit<O> == has_on_limit<Mutable> && has_on_stopped<O> == has_on_stopped<Mutable> &&
+    has_on_finished<O> == has_on_finished<Mutable>;
+
 template <class O>
 inline constexpr bool is_observers = false;
 
@@ -142,9 +150,10 @@ struct no_observer {};
 /// `on_started(started_event const&)`, `on_settled(settled_event const&)`, `on_retry(retry_event const&)`,
 /// `on_limit(limit_event const&)`, `on_stopped(stopped_event const&)`, `on_finished(finished_event const&)`.
 ///
-/// A hook that is absent costs nothing. Hooks are called one at a time, also where children run on several
-/// threads; they must not throw, block, or call back into the fan-out. An observer given as an lvalue is
-/// borrowed and must outlive the operation, as an rvalue it is moved in.
+/// A hook that is absent costs nothing. One that cannot be called so, since it is private or takes something else, is
+/// as good as absent. Hooks are called one at a time, also where children run on several threads; they must not throw,
+/// block, or call back into the fan-out. An observer given as an lvalue is borrowed and must outlive the operation,
+/// as an rvalue it is moved in.
 template <class O>
 concept observer = detail::watches<O> || detail::is_observers<O>;
 
@@ -222,6 +231,8 @@ inline constexpr bool is_observers<observers<Os...>> = true;
 template <class... Os>
     requires(... && observer<std::remove_cvref_t<Os>>)
 observers<Os...> observe(Os&&... os) {
+    static_assert((... && detail::keeps_hooks<Os>),
+                  "fanout::observe: an observer is const, but its hooks are not");
     return observers<Os...>(std::forward<Os>(os)...);
 }
 

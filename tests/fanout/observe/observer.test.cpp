@@ -283,6 +283,33 @@ TEST_CASE_FIXTURE(fixture,
     CHECK(told.lines.size() == 9);
 }
 
+namespace {
+
+/// Its hooks take anything, and do not change it.
+struct any_event {
+    int* events;
+    template <class Event>
+    void on_started(Event const&) const {
+        ++*events;
+    }
+    void on_finished(auto&&) const { ++*events; }
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(fixture, "a hook may be a template, and const where its observer is") {
+    int events = 0;
+    any_event const unchanging{&events};
+    failures = 0;
+    auto const one = launch(context, fanout::when_all(inputs, sleep, options{}, unchanging));
+    auto const both = launch(
+        context, fanout::when_all(inputs, sleep, options{}, fanout::observe(unchanging, any_event{&events})));
+    run();
+    CHECK(one->done);
+    CHECK(both->done);
+    CHECK(events == 3 * (3 + 1));
+}
+
 TEST_CASE("what is put together has only the hooks of its parts, and nothing of nothing") {
     using one = decltype(fanout::observe(std::declval<only_finished&>()));
     static_assert(fanout::detail::has_on_finished<one>);
