@@ -39,7 +39,8 @@ namespace fanout {
 /// longer, up to a quarter of the room. `totals()` is of all.
 /// @par Thread safety
 /// Read it when the fan-out has completed, not while it runs; a fan-out that was left in the middle, since its context was
-/// destroyed, can be read as far as it got.
+/// destroyed, can be read as far as it got. Two calls at once would make one muddle of it, and where they run on several
+/// threads a data race.
 /// @par Exception safety
 /// An attempt for which there is no memory is dropped, and counted as such.
 class recording {
@@ -150,7 +151,7 @@ public:
     void on_started(started_event const& e) noexcept {
         totals_.on_started(e);
         auto const index = first_index_ + e.index;
-        inputs_seen_ = (std::max)(inputs_seen_, index + 1);
+        note_input(index);
         (e.attempt > 1 ? due_ : waiting_) -= (e.attempt > 1 ? due_ : waiting_) > 0 ? 1 : 0;
         add_level(e.in_flight, e.at);
         if (e.lane >= max_attempts_) {
@@ -172,7 +173,7 @@ public:
             running_[e.lane].number = 0;
         }
         auto const index = first_index_ + e.index;
-        inputs_seen_ = (std::max)(inputs_seen_, index + 1);
+        note_input(index);
         try {
             auto const end = started_at_ + e.at;
             auto const start = end - e.elapsed;
@@ -225,6 +226,11 @@ private:
     };
     static constexpr std::size_t max_errors = 256, max_marks = 1'024;
 
+    void note_input(std::size_t index) noexcept {
+        constexpr auto most = ~std::size_t{0} / 2; // a caller's -1 shall make nothing overflow
+        inputs_seen_ = (std::max)(inputs_seen_, (std::min)(index, most) + 1);
+    }
+
     void keep(kept_attempt const& k) {
         auto const regular = k.index % every_ == 0;
         if (!regular && !(k.notable() && notables_ < max_attempts_ / 4)) {
@@ -232,7 +238,7 @@ private:
             return;
         }
         if (kept_.size() >= max_attempts_) {
-            if (every_ > inputs_seen_) { // it is all attempts of one input
+            if (every_ >= inputs_seen_) { // it is all attempts of one input
                 ++dropped_;
                 return;
             }

@@ -187,6 +187,21 @@ TEST_CASE("many attempts of one input have a bound, too") {
     }
     CHECK(rec.attempts().size() == 10);
     CHECK(rec.dropped() == 990);
+    CHECK(rec.every() == 1); // there is no other input that could be missing
+}
+
+TEST_CASE("an index that is none overflows nothing") {
+    recording rec(recording::options{.max_attempts = 1});
+    auto const ended = [&rec](std::size_t index) {
+        rec.on_settled({index, 1, 0, state::fulfilled, {}, false, 1ms, 1ms});
+    };
+    ended(SIZE_MAX);
+    CHECK(rec.inputs_seen() > SIZE_MAX / 2);
+    for (std::size_t i = 0; i < 100; ++i) {
+        ended(0); // which stays, however many of the others are forgotten
+    }
+    CHECK(rec.attempts().size() == 1);
+    CHECK(rec.dropped() == 100);
 }
 
 TEST_CASE("what lasts is seen as it was, however many steps there are") {

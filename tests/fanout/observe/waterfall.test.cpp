@@ -775,6 +775,9 @@ TEST_CASE("rows are never more than the limit, whatever the number of inputs") {
         CHECK(sum == inputs);
         CHECK(all(picture(r, {.max_rows = 20}), "row").size() <= 20);
     }
+    recording wrong;
+    run_one(wrong, SIZE_MAX - 1, 0us, 1us, 3us); // an index that is none
+    CHECK(all(picture(wrong), "row").size() <= 60);
 }
 
 TEST_CASE("10,000 children that run, fail and sleep at random stay below 300 kB") {
