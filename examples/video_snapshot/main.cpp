@@ -15,6 +15,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -100,6 +101,7 @@ int run(arguments const& all, std::chrono::steady_clock::time_point program_star
 
 int main(int argc, char** argv) {
     auto const program_start = std::chrono::steady_clock::now();
+    std::signal(SIGPIPE, SIG_IGN); // the writes are to go on where nobody reads of their progress any more
     try {
         auto const parsed = parse_arguments(argc, argv);
         if (auto const* text = std::get_if<std::string>(&parsed)) {

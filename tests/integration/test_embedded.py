@@ -218,6 +218,11 @@ class Embedded(unittest.TestCase):
         self.file.unlink()
         self.assertEqual(self.snapshot("--quiet", "--latency", "1ms").errors, "")
 
+    def test_the_writes_go_on_where_nobody_reads_of_their_progress(self):
+        running = Snapshot("--embedded", self.file, "--date", "2026-11-22", "--limit", 64, "--latency", "1ms")
+        running.process.stderr.close()
+        self.assert_recorded(running.wait(), 1000)
+
     def test_what_the_writes_did_in_words_and_in_json(self):
         text = self.snapshot("--strategy", "sequential", "--latency", "1ms").output
         self.assertRegex(text, r"\n1,000 children: .* one after another.*\npeak memory: .*\nsnapshot: ")

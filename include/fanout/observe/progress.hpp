@@ -240,7 +240,7 @@ private:
 ///   The fan-out may run on other threads than `executor`.
 /// @par Exception safety
 ///   The constructor throws where there is no memory. A stream that fails, or throws, disturbs nobody, and is as
-///   good as it was.
+///   good as it was. But a pipe without a reader raises SIGPIPE on POSIX, which ends programs that do not ignore it.
 /// @par Lifetimes
 ///   It may be destroyed while the timer is pending, and its context before it (not where `executor` is a strand:
 ///   strands must not outlive their context). When the fan-out has ended, it keeps no context running.
