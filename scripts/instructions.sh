@@ -3,6 +3,7 @@
 # Sourced, in the repository's root, by the scripts that count instructions: a program of benchmarks/ runs under callgrind
 # at N and at 2 N, and the difference divided by N is what one more of what it does costs. That hardly depends on N, and
 # not on what else the machine does. What the kernel does is not in it.
+shopt -s inherit_errexit # a measurement that fails is no 0
 
 # fanout_size <N>: N, or an end with status 2 where that is no positive number.
 fanout_size() {
@@ -24,8 +25,12 @@ fanout_build_benchmark() {
 }
 
 fanout_instructions() { # <what> <size>
-    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$fanout_program" "$1" "$2" 2>&1 |
-        awk '/Collected/ { print $4 }'
+    local said
+    if ! said=$(valgrind --tool=callgrind --callgrind-out-file=/dev/null "$fanout_program" "$1" "$2" 2>&1) ||
+        ! awk '/Collected/ { print $4; found = 1 } END { exit !found }' <<<"$said"; then
+        printf '%s: could not count the instructions of %s %s:\n%s\n' "${0##*/}" "$1" "$2" "$said" >&2
+        return 1
+    fi
 }
 
 # fanout_each <what> <N>: the instructions of each of N.
