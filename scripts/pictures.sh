@@ -10,13 +10,20 @@ cd "$(dirname "$0")/.."
 
 names=(sequential fan_out sleepers product_reorder transaction_fanout favorite_summoner favorite_people connections
     transaction_retry)
+is_one_of() {
+    local name=$1 other
+    shift
+    for other in "$@"; do
+        [ "$name" != "$other" ] || return 0
+    done
+    return 1
+}
 if [ $# -gt 0 ]; then
     for name in "$@"; do
-        case " ${names[*]} " in *" $name "*) ;; *)
-            echo "pictures.sh: there is no picture $name: ${names[*]}" >&2
+        if ! is_one_of "$name" "${names[@]}"; then
+            echo "pictures.sh: there is no picture '$name'; there are ${names[*]}" >&2
             exit 2
-            ;;
-        esac
+        fi
     done
     names=("$@")
 fi
@@ -53,7 +60,7 @@ with() {
         shift
     done
     shift
-    scripts/with-servers.sh "${servers[@]}" -- bash -euo pipefail -c "$(declare -f example); build=$build; work=$work"'
+    scripts/with-servers.sh "${servers[@]}" -- bash -euo pipefail -c "$(declare -f example); build=${build@Q}; work=${work@Q}"'
         "$@"' pictures "$@"
 }
 
