@@ -86,8 +86,8 @@ public:
         out.reserve(kept_.size());
         for (auto const& k : kept_) {
             auto const error = k.error < errors_.size() ? errors_[k.error] : error_code();
-            out.push_back({k.index, k.number, k.lane, k.ready, k.start, k.end, k.what, error, false,
-                           k.retried, k.overloaded});
+            out.push_back({k.index, k.number, k.lane, k.ready, k.start, k.end, static_cast<state>(k.what),
+                           error, false, k.retried, k.overloaded});
         }
         for (std::size_t i = 0; i < running_.size(); ++i) {
             auto const& r = running_[i];
@@ -177,8 +177,8 @@ public:
         try {
             auto const end = started_at_ + e.at;
             auto const start = end - e.elapsed;
-            keep({index, start - e.waited, start, end, e.attempt, e.lane, number_of(e.error), e.what,
-                  e.retried, e.overloaded});
+            keep({index, start - e.waited, start, end, e.attempt, e.lane, number_of(e.error),
+                  static_cast<std::uint8_t>(e.what), e.retried, e.overloaded});
         } catch (...) {
             ++dropped_;
         }
@@ -213,12 +213,13 @@ private:
         since_start ready, start, end;
         std::uint32_t number, lane;
         std::uint16_t error;
-        state what;
+        std::uint8_t what; ///< a `state`, which is an int
         bool retried : 1, overloaded : 1;
 
         /// Of more interest than the others.
-        bool notable() const noexcept { return what != state::fulfilled || number > 1; }
+        bool notable() const noexcept { return static_cast<state>(what) != state::fulfilled || number > 1; }
     };
+    static_assert(sizeof(kept_attempt) <= 48);
     struct running_attempt {
         std::size_t index = 0;
         since_start ready{}, start{};
