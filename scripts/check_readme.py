@@ -63,6 +63,9 @@ def check(document, update):
     if update and updated != text:
         document.write_text(updated)
         print(f"updated {document.relative_to(ROOT)}")
+    for named in NAMED.finditer(text):
+        if not text.startswith("```", named.end()):
+            complaints.append(f"{line(named.start())}: no block of code follows this name")
     for link in LINK.finditer(BLOCK.sub("", text)):
         if not (document.parent / link[1]).exists():
             complaints.append(f"{document.relative_to(ROOT)}: link to {link[1]}, which is not there")

@@ -47,7 +47,7 @@ struct settled_event {
     since_start at;
     std::uint32_t lane = 0;
     std::chrono::nanoseconds waited{}; ///< as it was when it started
-    bool overloaded = false;           ///< its limit was told that there was too much to do
+    bool overloaded = false;           ///< it says that there was too much to do; an adaptive limit is told
 };
 
 /// A rejected input goes to sleep and will be run again.
