@@ -18,6 +18,7 @@ struct stats_numbers {
     std::size_t fulfilled = 0, rejected = 0, timed_out = 0, cancelled = 0, not_started = 0;
     std::size_t attempts = 0, retries = 0;
     std::size_t settled = 0; ///< attempts that ended
+    std::size_t calls = 0;   ///< that have finished
     std::size_t peak = 0;    ///< in flight
     std::size_t limit = 0;   ///< the highest, where it was known all the time; else 0
     duration wall{}, child{}, waited{};
@@ -53,11 +54,12 @@ inline bool looks_serial(stats_numbers const& n) noexcept {
            few_were_as_fast;
 }
 
-/// What the numbers say about that. In doubt it is `none`; within a millisecond it never matters.
+/// What the numbers say about that. In doubt it is `none`; within a millisecond it never matters, nor where calls have
+/// hardly more than one child each.
 inline serial_sign sign_of(stats_numbers const& n) noexcept {
     auto const ran = n.fulfilled + n.rejected;
     auto const wall = static_cast<double>(n.wall.count());
-    if (n.wall < std::chrono::milliseconds(1) || ran < 2) {
+    if (n.wall < std::chrono::milliseconds(1) || ran < 2 * (std::max)(n.calls, std::size_t{1})) {
         return serial_sign::none;
     }
     if (static_cast<double>(n.alone.count()) < 0.8 * wall) {

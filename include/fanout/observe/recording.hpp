@@ -113,6 +113,7 @@ public:
 
     /// What was in flight over time, in the order of time; the last one holds until `end()`.
     std::vector<level> const& levels() const noexcept { return levels_.levels(); }
+    /// The first thousand, and the last one.
     std::vector<mark> const& marks() const noexcept { return marks_; }
     /// Counts and times of all attempts, those that are not kept included.
     stats const& totals() const noexcept { return totals_; }
@@ -135,6 +136,7 @@ public:
         first_index_ = (std::max)(inputs_seen_, first_index_ + inputs_.value_or(0));
         inputs_ = e.inputs;
         waiting_ = e.inputs.value_or(0);
+        due_ = 0;
         limit_.reset();
         running_.clear();
         sleeping_ = {};
@@ -289,11 +291,13 @@ private:
     }
 
     void note(mark const& m) noexcept {
-        if (marks_.size() < max_marks) {
-            try {
-                marks_.push_back(m);
-            } catch (...) { // a mark less
-            }
+        if (marks_.size() >= max_marks) {
+            marks_.back() = m;
+            return;
+        }
+        try {
+            marks_.push_back(m);
+        } catch (...) { // a mark less
         }
     }
 

@@ -99,7 +99,7 @@ public:
         detail::stats_numbers n;
         n.fulfilled = fulfilled_, n.rejected = rejected_, n.timed_out = timed_out_, n.cancelled = cancelled_;
         n.not_started = not_started_, n.attempts = started_, n.retries = retried_;
-        n.settled = static_cast<std::size_t>(latencies_.count());
+        n.settled = static_cast<std::size_t>(latencies_.count()), n.calls = calls_;
         n.peak = peak_, n.limit = limit_known_ ? limit_ : 0;
         n.wall = wall_, n.child = child_, n.waited = waited_, n.alone = alone_;
         n.fastest = fastest(), n.median = quantile(0.5), n.high = quantile(0.99), n.slowest = slowest();

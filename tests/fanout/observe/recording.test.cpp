@@ -120,6 +120,25 @@ TEST_CASE("a further call is put behind the first") {
     CHECK(rec.end() == 3ms);
 }
 
+TEST_CASE("of thousands of calls the last mark is kept, and nothing of one that was dropped is queued") {
+    recording rec;
+    for (int i = 0; i < 2'000; ++i) {
+        record(rec, 1, fulfilled);
+    }
+    CHECK(rec.marks().size() < 2'000);
+    CHECK(rec.marks().back().what == recording::mark::finished);
+    CHECK(rec.marks().back().at == rec.end());
+
+    rec.on_begun({2});
+    rec.on_started({0, 1, 1, 0ms});
+    rec.on_settled({0, 1, 0, state::rejected, {}, true, 1ms, 1ms});
+    rec.on_retry({0, 1, 1ms, 1ms});
+    rec.on_started({1, 1, 1, 3ms}); // before it the other one is due
+    CHECK(rec.levels().back().queued_most == 1);
+    rec.on_begun({1}); // and the context was destroyed
+    CHECK(rec.levels().back().queued_most == 1);
+}
+
 TEST_CASE("what has not ended is shown as running") {
     recording rec;
     rec.on_begun({2});
