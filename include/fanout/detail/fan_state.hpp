@@ -163,7 +163,11 @@ protected:
     /// Tells the limit where it is another than was told.
     void tell_limit() {
         if constexpr (has_on_limit<observer_type>) {
-            auto const n = job_.level();
+            std::optional<std::size_t> n;
+            try {
+                n = job_.level();
+            } catch (...) { // a limit of the caller's own that cannot tell now
+            }
             if (n && n != watch_.limit) {
                 watch_.limit = n;
                 limit_event const e{*n, clock::now() - start_};

@@ -259,6 +259,27 @@ TEST_CASE_FIXTURE(fixture, "a limit that moves is told where a start or an end f
 
 namespace {
 
+struct secretive : fanout::semaphore {
+    using semaphore::semaphore;
+    std::size_t limit() const { throw std::runtime_error("no number"); }
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(fixture,
+                  "a limit that throws where it is asked for its number is not told, and disturbs nobody") {
+    secretive two(2);
+    failures = 0;
+    auto const done = launch(context, fanout::when_all(inputs, sleep, two, options{}, fanout::observe(told)));
+    run();
+    REQUIRE(done->done);
+    CHECK(done->message() == "");
+    CHECK(told.only("limit").empty());
+    CHECK(told.only("fulfilled").size() == 3);
+}
+
+namespace {
+
 struct only_finished {
     std::vector<int>* order;
     int name;
