@@ -2,8 +2,12 @@
 #pragma once
 // The point of the program: one write per video, by each of the strategies.
 
+#include <fanout/observe/observer.hpp>
+#include <fanout/observe/progress.hpp>
+#include <fanout/observe/recording.hpp>
+
 #include "arguments.hpp"
-#include "recorder.hpp"
+#include "ledger.hpp"
 #include "video.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -14,6 +18,9 @@
 #include <vector>
 
 namespace snapshot {
+
+// Those who watch the writes, put together by fanout::observe: every strategy has the same ones.
+using watchers = fanout::observers<ledger&, fanout::recording&, fanout::progress&>;
 
 // Writes them all, as far as strategy, deadline and cancellation let it, and throws for none of them; `book` knows, which
 // is one of `watch`.

@@ -25,7 +25,7 @@ std::vector<video> without_entry(std::vector<video> videos, entries_of_day const
 } // namespace
 
 asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target,
-                                interruption& stop, recorder& recorded,
+                                interruption& stop, fanout::recording& recorded,
                                 std::chrono::steady_clock::time_point program_start) {
     auto const executor = co_await asio::this_coro::executor;
     std::vector<video> pending;

@@ -2,9 +2,10 @@
 #pragma once
 // The job from end to end: read the counts, see what is recorded already, write the rest, read back.
 
+#include <fanout/observe/recording.hpp>
+
 #include "arguments.hpp"
 #include "interruption.hpp"
-#include "recorder.hpp"
 #include "summary.hpp"
 #include "video.hpp"
 
@@ -24,7 +25,7 @@ struct report {
 
 // Throws where nothing was written: a server refused, a table is not there, an interruption came too early.
 boost::asio::awaitable<report> run_job(arguments const& all, video_source& source, snapshot_target& target,
-                                       interruption& stop, recorder& recorded,
+                                       interruption& stop, fanout::recording& recorded,
                                        std::chrono::steady_clock::time_point program_start);
 
 } // namespace snapshot

@@ -63,7 +63,10 @@ int status(summary const& s, int signal) {
 
 int run(arguments const& all, std::chrono::steady_clock::time_point program_start) {
     pictures drawn(all); // before anything is touched
-    recorder recorded(drawn.wanted());
+    fanout::recording::options room;
+    if (!drawn.wanted())
+        room.max_attempts = 1; // it is not looked at
+    fanout::recording recorded(room);
     asio::io_context io(1); // one thread: the library needs no strand then, nor the DynamoDB client a lock
     auto const [source, target] = open_ends(all, io);
     interruption stop(io);
@@ -88,9 +91,7 @@ int run(arguments const& all, std::chrono::steady_clock::time_point program_star
     auto result = status(done->numbers, stop.signal());
     if (!std::cout.flush())
         result = complain("cannot write the report to standard output");
-    if (!drawn.wanted())
-        return result;
-    for (auto const& wrong : drawn.write(*recorded.recorded(), done->pending)) {
+    for (auto const& wrong : drawn.write(recorded, done->pending)) {
         complain(wrong);
         result = result == all_recorded ? not_recorded : result;
     }
