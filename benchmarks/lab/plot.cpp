@@ -3,13 +3,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
-#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <limits>
 #include <stdexcept>
 #include <string_view>
+#include <system_error>
+#include <tuple>
 
 namespace lab {
 
@@ -39,6 +43,16 @@ double milliseconds(std::chrono::nanoseconds d) {
     return std::chrono::duration<double, std::milli>(d).count();
 }
 
+struct span {
+    double least = std::numeric_limits<double>::infinity(), most = 0;
+
+    double with(double value) {
+        least = (std::min)(least, value);
+        most = (std::max)(most, value);
+        return value;
+    }
+};
+
 struct drawn_series {
     std::string title;
     bool line;
@@ -57,7 +71,8 @@ std::vector<drawn_series> group(std::vector<plot_point> const& points) {
         found->points.push_back(p);
     }
     for (auto& series : out)
-        std::ranges::stable_sort(series.points, {}, &plot_point::limit);
+        std::ranges::sort(series.points, {},
+                          [](plot_point const& p) { return std::tuple(p.limit, p.goodput, p.p99); });
     for (auto const& p : points)
         if (p.series.empty())
             out.push_back({p.name, false, {p}});
@@ -90,17 +105,22 @@ std::string curves(std::vector<drawn_series> const& all, int column, bool legend
 std::string plot_commands(std::vector<plot_point> const& points, std::string const& title,
                           std::string const& file) {
     auto const all = group(points);
+    // The ranges are given: gnuplot warns where it finds one empty.
+    span limits, goodputs, times;
+    std::size_t longest = 0;
     std::string out;
     for (std::size_t i = 0; i < all.size(); ++i) {
+        longest = (std::max)(longest, all[i].title.size());
         out += "$s" + std::to_string(i) + " << EOD\n";
-        for (auto const& p : all[i].points)
-            out += number((std::max)(p.limit, 1.0)) + ' ' + number(p.goodput) + ' ' +
-                   number((std::max)(milliseconds(p.p99), 1e-3)) + '\n';
+        for (auto const& p : all[i].points) {
+            auto const limit = limits.with((std::max)(p.limit, 1.0));
+            auto const goodput = goodputs.with(p.goodput);
+            auto const time = times.with((std::max)(milliseconds(p.p99), 1e-3));
+            out += number(limit) + ' ' + number(goodput) + ' ' + number(time) + '\n';
+        }
         out += "EOD\n";
     }
-    std::size_t longest = 0;
-    for (auto const& series : all)
-        longest = (std::max)(longest, series.title.size());
+    auto const range = [](double from, double to) { return '[' + number(from) + ':' + number(to) + "]\n"; };
     // To gnuplot "| a" and "< a" are commands, "./| a" is a file.
     auto const target = quoted(file.starts_with('/') ? file : "./" + file);
     out += "set terminal svg size 900,640 font 'sans-serif,13' background rgb 'white'\n"
@@ -114,13 +134,18 @@ std::string plot_commands(std::vector<plot_point> const& points, std::string con
            "set logscale x\nset format x '%.0f'\nset grid linecolor rgb '#dddddd'\n"
            "set lmargin 11\nset rmargin " +
            std::to_string(longest + 9) +
-           "\nset autoscale xfix\nset offsets graph 0.03, graph 0.03, 0, 0\n"
+           "\n"
+           "set xrange " +
+           range(limits.least / 1.2, limits.most * 1.2) +
            "set key outside right top Left reverse samplen 2\n"
-           "set ylabel 'goodput, per second'\nset yrange [0:*]\nset bmargin 1.5\n";
+           "set ylabel 'goodput, per second'\nset bmargin 1.5\n"
+           "set yrange " +
+           range(0, goodputs.most > 0 ? goodputs.most * 1.08 : 1);
     out += curves(all, 2, true);
-    out += "set key off\nset yrange [*:*]\nset logscale y\nset format y '%g'\n"
-           "set xlabel 'limit: calls in flight'\nset ylabel 'p99 of a child, ms'\nset bmargin 3.5\nset "
-           "tmargin 0.5\n";
+    out += "set key off\nset logscale y\nset format y '%g'\n"
+           "set xlabel 'limit: calls in flight'\nset ylabel 'p99 of a child, ms'\nset bmargin 3.5\n"
+           "set tmargin 0.5\nset yrange " +
+           range(times.least / 2, times.most * 2);
     out += curves(all, 3, false);
     return out + "unset multiplot\nunset output\n";
 }
@@ -133,6 +158,9 @@ void require_gnuplot() {
 void draw(std::vector<plot_point> const& points, std::string const& title, std::string const& file) {
     if (points.empty())
         throw std::runtime_error("there is nothing to draw in " + file);
+    // gnuplot would draw on standard output instead.
+    if (!std::ofstream(file, std::ios::app))
+        throw std::runtime_error("cannot write " + file + ": " + std::generic_category().message(errno));
     std::signal(SIGPIPE, SIG_IGN); // gnuplot may end before it has read all
     auto* const gnuplot = popen("gnuplot", "w");
     if (gnuplot == nullptr)
