@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// The executor's type is known: no any_io_executor.
+
+#include <fanout/when_all_settled.hpp>
+
+#include "workload.hpp"
+
+namespace asio = boost::asio;
+
+namespace {
+
+asio::awaitable<std::size_t, width::concrete> settled(std::size_t n) {
+    auto const outcomes = co_await fanout::when_all_settled(width::inputs(n), width::child<width::concrete>);
+    co_return static_cast<std::size_t>(
+        std::ranges::count_if(outcomes, [](auto const& o) { return o.has_value(); }));
+}
+
+width::sweep<settled> const sweep("fanout_concrete");
+
+} // namespace

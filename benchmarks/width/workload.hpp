@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// The width sweep: fan-outs of one width, one after another, without a limit; each child posts once. At a width of 1 the
+// cost is that of a fan-out, at 100,000 that of its children and of the memory that they take.
+
+#include "../support/bench.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <ranges>
+#include <string>
+
+namespace width {
+
+namespace asio = boost::asio;
+using concrete = asio::io_context::executor_type;
+
+inline constexpr std::array<std::size_t, 6> widths{1, 10, 100, 1'000, 10'000, 100'000};
+
+inline auto inputs(std::size_t width) { return std::views::iota(std::size_t{0}, width); }
+
+template <class Executor = asio::any_io_executor>
+asio::awaitable<void, Executor> child(std::size_t) {
+    co_await asio::post(asio::deferred);
+}
+
+/// Registers "width/<contender>@<width>" for each width that `when` holds for. `FanOut(width)` is a coroutine that runs one
+/// fan-out, and returns how many of its children have succeeded.
+template <auto FanOut>
+struct sweep {
+    explicit sweep(
+        std::string const& contender, bool (*when)(std::size_t) = [](std::size_t) { return true; }) {
+        for (auto const width : widths | std::views::filter(when)) {
+            auto const at = '@' + std::to_string(width);
+            bench::config const config{.floor = "width/loop" + at, .sizes = {(std::max)(width, widths[4])}};
+            bench::contender("width/" + contender + at, config, [width](std::size_t n) { run(width, n); });
+        }
+    }
+
+private:
+    using executor = typename decltype(FanOut(std::size_t{}))::executor_type;
+
+    /// n children in all.
+    static void run(std::size_t width, std::size_t n) {
+        asio::io_context context(1);
+        bench::require(n % width == 0, "N is a multiple of the width");
+        bench::run_in(context, in_turn(width, n / width));
+    }
+
+    static asio::awaitable<void, executor> in_turn(std::size_t width, std::size_t times) {
+        for (std::size_t i = 0; i < times; ++i) {
+            auto const succeeded = co_await FanOut(width);
+            bench::require(succeeded == width, "each child has run");
+        }
+    }
+};
+
+} // namespace width
