@@ -40,7 +40,8 @@ public:
     // but for what its logarithm and cosine leave to rounding.
     duration drawn(double u, double v) const;
     duration mean() const;
-    std::string text() const; // "log-normal, mean 540 ms, sigma 0.2"
+    std::string text() const;                               // "540 ms on average, log-normal of sigma 0.2"
+    std::shared_ptr<measured const> measured_times() const; // null where it is not as measured
 
 private:
     std::variant<constant, exponential, log_normal, as_measured> what_;
