@@ -8,6 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
@@ -22,13 +23,20 @@ namespace bench {
 
 namespace asio = boost::asio;
 
+/// Which time counts.
+enum class time_by {
+    processor, ///< what the thread of main spends
+    wall,      ///< for work on several threads
+    run_itself ///< what the run tells by took()
+};
+
 /// What the contenders of a workload have in common: one object for each workload, in its workload.hpp.
 struct config {
-    std::string floor; ///< the contender that the others are compared with: "window/loop"
+    std::string floor; ///< what the others are compared with: "window/loop"
     std::vector<std::size_t> sizes = {
-        10000};                   ///< each is timed; the first is what instructions are counted at
-    std::string each = "child";   ///< what one of `n` is
-    bool wall_time = false;       ///< for work on several threads: not the processor time of one
+        10000};                 ///< each is timed; the first is what instructions are counted at
+    std::string each = "child"; ///< what one of `n` is
+    time_by time = time_by::processor;
     std::size_t result_bytes = 0; ///< sizeof what is kept of each child
 };
 
@@ -37,8 +45,8 @@ struct config {
 ///
 ///     bench::contender const contender("window/loop", window::config, bench::one<loop>);
 ///
-/// The name is the workload and the contender. The program is `bench_<workload>_<contender>`; where it has more
-/// than one contender, the others' names begin with that one's and go on with '@': "window/loop@threads".
+/// The name is the workload and the contender, the program is `bench_<workload>_<contender>`. Where a program has
+/// several, each says behind an '@' which it is: "window/loop@threads", "width/fanout_all@1000".
 struct contender {
     contender(std::string its_name, config const& its_config, std::function<void(std::size_t)> its_run);
 
@@ -54,6 +62,9 @@ inline void require(bool held, char const* what) {
         std::abort();
     }
 }
+
+/// The time of the run that goes on, where it is not that of all it does: see time_by::run_itself.
+void took(std::chrono::duration<double> time);
 
 /// Spawns `awaitable` and runs `context` until there is nothing more to do.
 template <class Executor>

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// The floor: the same children one after another, in a plain loop.
+
+#include "workload.hpp"
+
+namespace {
+
+bench::asio::awaitable<void> loop(std::size_t n) {
+    for (auto const i : unlimited::inputs(n)) {
+        co_await unlimited::child(i);
+    }
+}
+
+bench::contender const one("unlimited/loop", unlimited::config, bench::one<loop>);
+
+} // namespace

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include "../support/spawn_all.hpp"
+#include "workload.hpp"
+
+namespace {
+
+bench::asio::awaitable<void> group(std::size_t n) {
+    co_await bench::spawn_group<bench::asio::experimental::wait_for_all>(n, unlimited::child);
+}
+
+bench::contender const one("unlimited/parallel_group", unlimited::config, bench::one<group>);
+
+} // namespace

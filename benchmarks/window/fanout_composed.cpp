@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSL-1.0
+
+#include <fanout/composed.hpp>
+#include <fanout/limit/window.hpp>
+#include <fanout/when_all_settled.hpp>
+
+#include "workload.hpp"
+
+namespace {
+
+window::concrete<void> settled(std::size_t n) {
+    auto const child = fanout::composed<void>(
+        [](auto, std::size_t) -> void { co_await bench::asio::post(bench::asio::deferred); });
+    auto const outcomes =
+        co_await fanout::when_all_settled(window::inputs(n), child, fanout::limit(window::width));
+    bench::require(outcomes.size() == n, "each child has an outcome");
+}
+
+bench::contender const one("window/fanout_composed", window::config, bench::one<settled>);
+
+} // namespace
