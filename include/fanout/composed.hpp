@@ -18,37 +18,45 @@
 namespace fanout {
 namespace detail {
 
-/// Starts the body of a composed child, as co_composed has it started: with its own state type in place of Asio's.
-template <class Signature, class Result, class F>
-struct composed_body {
+/// Calls a function that lives elsewhere, as co_composed would copy it to where it does not live long enough.
+template <class F>
+struct composed_call {
     F* function;
 
     template <class State, class... Inputs>
     void operator()(State&& state, Inputs&&... inputs) const {
-        std::invoke(*function, composed_state<State, Result>(std::move(state)),
-                    std::forward<Inputs>(inputs)...);
+        (*function)(std::forward<State>(state), std::forward<Inputs>(inputs)...);
     }
 };
 
-template <class Signature, class Result, class F, class... IoObjects>
+template <class T, class F, class... IoObjects>
 struct initiate_composed {
     F* function;
     std::tuple<IoObjects...> io_objects;
 
     template <class Handler, class... Inputs>
     void operator()(Handler&& handler, std::tuple<Inputs...>&& inputs) const {
+        // One that has no captures may be copied: that spares its state a move.
+        using call = std::conditional_t<std::is_empty_v<F>, std::remove_const_t<F>, composed_call<F>>;
+        auto initiation = std::apply(
+            [this](auto const&... io) { return co_composed<void()>(make<call>(), io...); }, io_objects);
         std::apply(
-            [&](auto const&... io) {
-                auto initiation =
-                    co_composed<Signature>(composed_body<Signature, Result, F>{function}, io...);
-                std::apply(
-                    [&](auto&&... in) {
-                        std::move(initiation)(std::forward<Handler>(handler),
-                                              std::forward<decltype(in)>(in)...);
-                    },
-                    std::move(inputs));
+            [&](auto&... in) {
+                std::move(initiation)(
+                    composed_handler<std::decay_t<Handler>, T>(std::forward<Handler>(handler)),
+                    std::forward<Inputs>(in)...);
             },
-            io_objects);
+            inputs);
+    }
+
+private:
+    template <class Call>
+    Call make() const {
+        if constexpr (std::is_empty_v<F>) {
+            return *function;
+        } else {
+            return {function};
+        }
     }
 };
 
@@ -106,7 +114,7 @@ public:
 private:
     template <class G, class... Inputs>
     auto make(G& f, Inputs&&... inputs) const {
-        using initiation = detail::initiate_composed<signature, T, G, IoObjects...>;
+        using initiation = detail::initiate_composed<T, G, IoObjects...>;
         using kept = detail::composed_inputs_t<G, Inputs...>;
         return detail::composed_operation<signature, initiation, kept>(initiation{&f, io_objects_},
                                                                        std::forward<Inputs>(inputs)...);

@@ -4,9 +4,11 @@
 // The coroutine of a composed child. Asio's co_composed lets an exception leave through the event loop's run(), and
 // then no handler is called; here it ends the operation.
 
+#include <fanout/concepts.hpp>
 #include <fanout/detail/lane.hpp>
 #include <fanout/error.hpp>
 
+#include <boost/asio/associator.hpp>
 #if __has_include(<boost/asio/co_composed.hpp>)
 #include <boost/asio/co_composed.hpp>
 #else
@@ -16,6 +18,7 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -24,16 +27,16 @@ namespace fanout::detail {
 
 #if __has_include(<boost/asio/co_composed.hpp>)
 using boost::asio::co_composed;
+using boost::asio::detail::co_composed_promise;
+using boost::asio::detail::co_composed_state;
 #else
 using boost::asio::experimental::co_composed;
+using boost::asio::experimental::detail::co_composed_promise;
+using boost::asio::experimental::detail::co_composed_state;
 #endif
 
 template <class T>
 struct composed_signature {
-    static_assert(
-        std::is_default_constructible_v<T> && std::is_move_constructible_v<T>,
-        "fanout: what a composed child yields must be default-constructible, since there must be one "
-        "beside an error, too: std::optional is");
     using type = void(std::exception_ptr, T);
 };
 template <>
@@ -47,102 +50,158 @@ struct composed_signature<void(E, Ts...)> {
     using type = void(E, Ts...);
 };
 
-/// co_composed's state. That its type is another is what gives the coroutine the promise below.
-template <class State, class Result>
-class composed_state : public State {
-public:
-    explicit composed_state(State&& state) : State(std::move(state)) {}
-};
-
+/// What a composed child completes with, from its end until its handler is called.
 template <class Signature>
-struct composed_failure;
+class composed_completion;
+
 template <class E, class... Ts>
-struct composed_failure<void(E, Ts...)> {
-    /// In a catch block: what the operation completes with.
-    static std::tuple<E, Ts...> current() {
+class composed_completion<void(E, Ts...)> {
+    static_assert(
+        (... && (std::is_nothrow_default_constructible_v<Ts> && std::is_nothrow_move_constructible_v<Ts>)),
+        "fanout: what a composed child yields must be default-constructible, since there must be one beside "
+        "an error, too, and movable, both without exceptions: std::optional is");
+
+public:
+    using tuple_type = std::tuple<E, Ts...>;
+
+    void set(tuple_type&& all) noexcept { all_.emplace(std::move(all)); }
+
+    /// In a catch block: keeps what was thrown.
+    void fail() noexcept {
         if constexpr (std::is_same_v<E, error_code>) {
-            return {current_error_code(), Ts{}...};
+            all_.emplace(current_error_code(), Ts{}...);
         } else {
-            return {std::current_exception(), Ts{}...};
+            all_.emplace(std::current_exception(), Ts{}...);
         }
     }
+
+    tuple_type& get() noexcept { return *all_; }
+
+private:
+    std::optional<tuple_type> all_;
 };
 
-/// How a body ends: as T says.
+template <class E>
+class composed_completion<void(E)> {
+public:
+    using tuple_type = std::tuple<E>;
+
+    void set(tuple_type&& all) noexcept { error_ = std::move(all); }
+
+    void fail() noexcept {
+        if constexpr (std::is_same_v<E, error_code>) {
+            error_ = current_error_code();
+        } else {
+            error_ = std::current_exception();
+        }
+    }
+
+    tuple_type& get() noexcept { return error_; }
+
+private:
+    tuple_type error_;
+};
+
+/// The handler that co_composed calls, without arguments. It carries what the handler of the child is called with: the
+/// coroutine is gone by then. (co_composed could carry it, too, but at twice the cost.)
+template <class Handler, class T>
+class composed_handler {
+    using completion_type = composed_completion<typename composed_signature<T>::type>;
+
+public:
+    explicit composed_handler(Handler&& handler) : handler_(std::move(handler)) {}
+    explicit composed_handler(Handler const& handler) : handler_(handler) {}
+
+    void operator()() {
+        std::apply([this](auto&... all) { std::move(handler_)(std::move(all)...); }, completion_.get());
+    }
+
+    Handler const& handler() const noexcept { return handler_; }
+    completion_type& completion() const noexcept { return completion_; }
+
+private:
+    Handler handler_;
+    mutable completion_type completion_; ///< Asio shows the coroutine its handler as a const one
+};
+
+/// How a body ends, for each form of T.
 template <class Promise, class T>
 struct composed_return {
-    void return_value(T value) {
-        static_cast<Promise*>(this)->end(std::tuple<std::exception_ptr, T>(nullptr, std::move(value)));
+    void return_value(T value) noexcept {
+        static_cast<Promise*>(this)->end(
+            [&](auto& completion) { completion.set({nullptr, std::move(value)}); });
     }
 };
 template <class Promise>
 struct composed_return<Promise, void> {
-    void return_void() { static_cast<Promise*>(this)->end(std::tuple<std::exception_ptr>()); }
+    void return_void() noexcept {
+        static_cast<Promise*>(this)->end([](auto&) {});
+    }
 };
 template <class Promise, class... Args>
 struct composed_return<Promise, void(Args...)> {
-    void return_value(std::tuple<Args...> completion) {
-        static_cast<Promise*>(this)->end(std::move(completion));
+    void return_value(std::tuple<Args...> all) noexcept {
+        static_cast<Promise*>(this)->end([&](auto& completion) { completion.set(std::move(all)); });
     }
 };
 
-/// Asio's promise, but for exceptions and `co_return`. Asio's is the first member and as aligned as the whole, so that
-/// its address, from which Asio finds the coroutine, is that of the promise.
-template <class State, class T>
-class composed_promise : public composed_return<composed_promise<State, T>, T> {
-    using asio_promise = typename std::coroutine_traits<void, State>::promise_type;
-    using signature = typename composed_signature<T>::type;
-
-public:
-    template <class... Args>
-    explicit composed_promise(Args&... args) : asio_(args...) {
-        static_assert(sizeof(composed_promise) == sizeof(asio_promise) &&
-                      alignof(composed_promise) == alignof(asio_promise));
-    }
-
-    template <class... Args>
-    static void* operator new(std::size_t size, Args&... args) {
-        return asio_promise::operator new(size, args...);
-    }
-    static void operator delete(void* frame, std::size_t size) { asio_promise::operator delete(frame, size); }
-
-    void get_return_object() noexcept {}
-    auto initial_suspend() noexcept { return asio_.initial_suspend(); }
-    auto final_suspend() noexcept { return asio_.final_suspend(); }
-    void unhandled_exception() { end(composed_failure<signature>::current()); }
-
-    template <class Op>
-    auto await_transform(Op&& op) {
-        return awaiter([&]() -> decltype(auto) { return asio_.await_transform(std::forward<Op>(op)); });
-    }
-    template <class Completion>
-    auto yield_value(Completion&& completion) {
-        return awaiter(
-            [&]() -> decltype(auto) { return asio_.yield_value(std::forward<Completion>(completion)); });
-    }
-
-    template <class Completion>
-    void end(Completion&& completion) {
-        asio_.return_value(std::forward<Completion>(completion));
-    }
-
-private:
+/// Asio's promise, but for exceptions and `co_return`. Asio finds the coroutine from the address of its promise: so that
+/// is the only member.
+template <class AsioPromise, class T>
+class composed_promise : public composed_return<composed_promise<AsioPromise, T>, T> {
     /// Awaits what Asio's promise awaits, which wants a handle of its own type.
-    template <class Make>
+    template <class Awaiter>
     class awaiter {
     public:
-        explicit awaiter(Make make) : asio_(make()) {}
+        template <class Make>
+        explicit awaiter(Make const& make) : asio_(make()) {}
         bool await_ready() const noexcept { return false; }
         void await_suspend(std::coroutine_handle<> h) {
-            asio_.await_suspend(std::coroutine_handle<asio_promise>::from_address(h.address()));
+            asio_.await_suspend(std::coroutine_handle<AsioPromise>::from_address(h.address()));
         }
         decltype(auto) await_resume() { return asio_.await_resume(); }
 
     private:
-        std::invoke_result_t<Make&> asio_;
+        Awaiter asio_;
     };
 
-    asio_promise asio_;
+public:
+    template <class... Args>
+    explicit composed_promise(Args&... args) : asio_(args...) {
+        static_assert(sizeof(composed_promise) == sizeof(AsioPromise) &&
+                      alignof(composed_promise) == alignof(AsioPromise));
+        asio_.state().throw_if_cancelled(true);
+    }
+
+    template <class... Args>
+    static void* operator new(std::size_t size, Args&... args) {
+        return AsioPromise::operator new(size, args...);
+    }
+    static void operator delete(void* frame, std::size_t size) { AsioPromise::operator delete(frame, size); }
+
+    void get_return_object() noexcept {}
+    auto initial_suspend() noexcept { return asio_.initial_suspend(); }
+    auto final_suspend() noexcept { return asio_.final_suspend(); }
+
+    void unhandled_exception() noexcept {
+        end([](auto& completion) { completion.fail(); });
+    }
+
+    template <class Op>
+        requires asio_operation<std::remove_cvref_t<Op>>
+    auto await_transform(Op&& op) {
+        auto const make = [&]() -> decltype(auto) { return asio_.await_transform(std::forward<Op>(op)); };
+        return awaiter<decltype(make())>(make);
+    }
+
+    template <class Note>
+    void end(Note note) noexcept {
+        note(asio_.state().handler().completion());
+        asio_.return_value(std::tuple<>());
+    }
+
+private:
+    AsioPromise asio_;
 };
 
 // ---- the inputs
@@ -190,7 +249,42 @@ using io_executor_t = decltype(io_executor(std::declval<IoObject const&>()));
 
 } // namespace fanout::detail
 
-template <class F, class State, class Result, class... Inputs>
-struct std::coroutine_traits<void, F, fanout::detail::composed_state<State, Result>, Inputs...> {
-    using promise_type = fanout::detail::composed_promise<State, Result>;
+// The coroutine of a composed child is known by the handler in its state.
+template <class F, class Executors, class Handler, class T, class Return, class... Inputs>
+struct std::coroutine_traits<
+    void, F&,
+    fanout::detail::co_composed_state<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
+    Inputs...> {
+    using promise_type = fanout::detail::composed_promise<
+        fanout::detail::co_composed_promise<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
+        T>;
+};
+template <class F, class Executors, class Handler, class T, class Return, class... Inputs>
+struct std::coroutine_traits<
+    void, F&&,
+    fanout::detail::co_composed_state<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
+    Inputs...> {
+    using promise_type = fanout::detail::composed_promise<
+        fanout::detail::co_composed_promise<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
+        T>;
+};
+template <class Executors, class Handler, class T, class Return, class... Inputs>
+struct std::coroutine_traits<
+    void, fanout::detail::co_composed_state<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
+    Inputs...> {
+    using promise_type = fanout::detail::composed_promise<
+        fanout::detail::co_composed_promise<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
+        T>;
+};
+
+template <template <class, class> class Associator, class Handler, class T, class Default>
+struct boost::asio::associator<Associator, fanout::detail::composed_handler<Handler, T>, Default>
+    : Associator<Handler, Default> {
+    static decltype(auto) get(fanout::detail::composed_handler<Handler, T> const& h) noexcept {
+        return Associator<Handler, Default>::get(h.handler());
+    }
+    static decltype(auto) get(fanout::detail::composed_handler<Handler, T> const& h,
+                              Default const& d) noexcept {
+        return Associator<Handler, Default>::get(h.handler(), d);
+    }
 };
