@@ -19,10 +19,10 @@ namespace lab {
 // What is to be done, whatever the strategy.
 struct workload {
     std::size_t inputs = 1000;
-    std::optional<std::chrono::nanoseconds> deadline;        // of the whole
-    std::optional<std::chrono::nanoseconds> attempt_timeout; // of one attempt
-    std::size_t most_in_flight = 1000;                       // what an adaptive limit never goes above
-    std::uint32_t seed = 1;                                  // of the jitter
+    std::optional<std::chrono::nanoseconds> deadline = std::nullopt;        // of the whole
+    std::optional<std::chrono::nanoseconds> attempt_timeout = std::nullopt; // of one attempt
+    std::size_t most_in_flight = 1000; // what an adaptive limit never goes above
+    std::uint32_t seed = 1;            // of the jitter
 };
 
 // Runs all inputs. Terminal cancellation ends it early: the result says `interrupted`, and what there is until then.
