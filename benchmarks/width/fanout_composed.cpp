@@ -11,12 +11,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-asio::awaitable<std::size_t, width::concrete> settled(std::size_t n) {
+width::concrete<std::size_t> settled(std::size_t n) {
     auto const child =
         fanout::composed<void>([](auto, std::size_t) -> void { co_await asio::post(asio::deferred); });
     auto const outcomes = co_await fanout::when_all_settled(width::inputs(n), child);
-    co_return static_cast<std::size_t>(
-        std::ranges::count_if(outcomes, [](auto const& o) { return o.has_value(); }));
+    co_return width::fulfilled(outcomes);
 }
 
 width::sweep<settled> const sweep("fanout_composed");

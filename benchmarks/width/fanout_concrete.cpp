@@ -6,14 +6,11 @@
 
 #include "workload.hpp"
 
-namespace asio = boost::asio;
-
 namespace {
 
-asio::awaitable<std::size_t, width::concrete> settled(std::size_t n) {
-    auto const outcomes = co_await fanout::when_all_settled(width::inputs(n), width::child<width::concrete>);
-    co_return static_cast<std::size_t>(
-        std::ranges::count_if(outcomes, [](auto const& o) { return o.has_value(); }));
+width::concrete<std::size_t> settled(std::size_t n) {
+    auto const outcomes = co_await fanout::when_all_settled(width::inputs(n), width::concrete_child);
+    co_return width::fulfilled(outcomes);
 }
 
 width::sweep<settled> const sweep("fanout_concrete");

@@ -4,16 +4,10 @@
 // The width sweep: fan-outs of one width, one after another, without a limit; each child posts once. At a width of 1 the
 // cost is that of a fan-out, at 100,000 that of its children and of the memory that they take.
 
-#include "../support/bench.hpp"
-
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/deferred.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
+#include "../support/children.hpp"
 
 #include <algorithm>
 #include <array>
-#include <concepts>
 #include <cstddef>
 #include <ranges>
 #include <string>
@@ -21,15 +15,14 @@
 namespace width {
 
 namespace asio = boost::asio;
-using concrete = asio::io_context::executor_type;
+using namespace bench::children;
 
 inline constexpr std::array<std::size_t, 6> widths{1, 10, 100, 1'000, 10'000, 100'000};
 
-inline auto inputs(std::size_t width) { return std::views::iota(std::size_t{0}, width); }
-
-template <class Executor = asio::any_io_executor>
-asio::awaitable<void, Executor> child(std::size_t) {
-    co_await asio::post(asio::deferred);
+/// How many of them have a value.
+std::size_t fulfilled(auto const& outcomes) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(outcomes, [](auto const& each) { return each.has_value(); }));
 }
 
 /// Registers "width/<contender>@<width>" for each width that `when` holds for. `FanOut(width)` is a coroutine that runs one
@@ -46,7 +39,7 @@ struct sweep {
     }
 
 private:
-    using executor = typename decltype(FanOut(std::size_t{}))::executor_type;
+    using executor_type = typename decltype(FanOut(std::size_t{}))::executor_type;
 
     /// n children in all.
     static void run(std::size_t width, std::size_t n) {
@@ -55,7 +48,7 @@ private:
         bench::run_in(context, in_turn(width, n / width));
     }
 
-    static asio::awaitable<void, executor> in_turn(std::size_t width, std::size_t times) {
+    static asio::awaitable<void, executor_type> in_turn(std::size_t width, std::size_t times) {
         for (std::size_t i = 0; i < times; ++i) {
             auto const succeeded = co_await FanOut(width);
             bench::require(succeeded == width, "each child has run");
