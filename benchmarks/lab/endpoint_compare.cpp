@@ -32,7 +32,7 @@ std::size_t rank(std::vector<compared> const& rows, std::size_t row, double tole
 
 } // namespace
 
-comparison::comparison(std::vector<compared> rows, double tolerance)
+rankings::rankings(std::vector<compared> rows, double tolerance)
     : rows_(std::move(rows)), tolerance_(tolerance) {
     std::ranges::sort(rows_, std::greater<>(), [](compared const& c) { return std::pair(c.real, c.name); });
     auto const order = [this](double by) { return by > tolerance_ ? 1 : by < -tolerance_ ? -1 : 0; };
@@ -51,15 +51,15 @@ comparison::comparison(std::vector<compared> rows, double tolerance)
     }
 }
 
-std::size_t comparison::rank_real(std::size_t row) const {
+std::size_t rankings::rank_real(std::size_t row) const {
     return rank(rows_, row, tolerance_, &compared::real);
 }
 
-std::size_t comparison::rank_simulated(std::size_t row) const {
+std::size_t rankings::rank_simulated(std::size_t row) const {
     return rank(rows_, row, tolerance_, &compared::simulated);
 }
 
-void print(std::ostream& out, comparison const& c) {
+void print(std::ostream& out, rankings const& c) {
     std::size_t width = 8;
     for (auto const& row : c.rows())
         width = (std::max)(width, row.name.size());

@@ -22,14 +22,14 @@ struct compared {
     double simulated; // likewise
 };
 
-class comparison {
+class rankings {
 public:
     struct pair {
         std::size_t first,
             second; // rows; first is the better in reality, or in the simulation where equal there
     };
 
-    comparison(std::vector<compared> rows, double tolerance);
+    rankings(std::vector<compared> rows, double tolerance);
 
     std::vector<compared> const& rows() const { return rows_; } // the best in reality first
     double tolerance() const { return tolerance_; }             // 0.1: 10 %
@@ -51,6 +51,6 @@ private:
 };
 
 // Both rankings as a table, and a sentence on whether they agree.
-void print(std::ostream& out, comparison const& c);
+void print(std::ostream& out, rankings const& c);
 
 } // namespace lab

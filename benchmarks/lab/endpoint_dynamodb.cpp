@@ -57,17 +57,28 @@ public:
              json::array{json::object{{"AttributeName", "id"}, {"AttributeType", "N"}}}},
             {"KeySchema", json::array{json::object{{"AttributeName", "id"}, {"KeyType", "HASH"}}}},
             {"BillingMode", "PAY_PER_REQUEST"}};
+        may_be_there_ = true;
         co_await client_.call("CreateTable", create);
         co_await until_active();
         co_await warm_up();
     }
 
     asio::awaitable<void> remove() override {
-        try {
-            co_await client_.call("DeleteTable", name_);
-        } catch (system_error const& e) {
-            if (e.code() != dynamodb_errc::resource_not_found)
-                throw;
+        asio::steady_timer timer(co_await asio::this_coro::executor);
+        for (int tries = 0; may_be_there_; ++tries) {
+            try {
+                co_await client_.call("DeleteTable", name_);
+                may_be_there_ = false;
+            } catch (system_error const& e) {
+                if (e.code() == dynamodb_errc::resource_not_found)
+                    co_return;
+                if (e.code() != dynamodb_errc::resource_in_use || tries == 60)
+                    throw;
+            }
+            if (may_be_there_) { // it is being made
+                timer.expires_after(500ms);
+                co_await timer.async_wait(asio::use_awaitable);
+            }
         }
     }
 
@@ -136,7 +147,8 @@ private:
     std::size_t connections_;
     std::size_t rows_;
     adapters::dynamodb_client client_;
-    json::object name_; // as DescribeTable and DeleteTable want it
+    bool may_be_there_ = false; // the table
+    json::object name_;         // as DescribeTable and DeleteTable want it
 };
 
 } // namespace

@@ -89,6 +89,8 @@ public:
     }
 
     asio::awaitable<void> remove() override {
+        if (!may_be_there_)
+            co_return;
         sessions_.reset(); // what waits for a lock on the table would keep it from being dropped
         mysql_session session(options_.url);
         co_await session.connect();
@@ -182,7 +184,8 @@ private:
     mysql_options options_;
     std::string table_ = random_table_name();
     std::string update_;
-    double sleep_; // seconds
+    double sleep_;              // seconds
+    bool may_be_there_ = false; // the table
     std::unique_ptr<session_pool> sessions_;
 };
 

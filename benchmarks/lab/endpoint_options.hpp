@@ -6,6 +6,7 @@
 #include "run_strategy.hpp"
 
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,14 +27,21 @@ public:
     ~real_endpoints();
 
     void add_options(CLI::App& app);
+    // Throws support::bad_argument where there are options for an endpoint, and no endpoint.
     bool asked_for() const;
-    std::string title() const; // of the table: which endpoint
+    std::string title() const; // of the table: which endpoint. Throws support::bad_argument
 
-    // Runs one strategy after another in real time; each result is told as soon as it is there. Ends early at SIGINT
-    // and SIGTERM: then the last result is `interrupted`. Throws std::exception where the endpoint cannot be used, and
-    // support::bad_argument where an option is wrong.
-    void run(std::vector<strategy> const& strategies, workload const& work,
-             std::function<void(run_result const&)> const& tell);
+    // Runs one strategy after another in real time; each result is told, that of several rounds when all are over. With
+    // `--measure`, but without `--compare`, it measures only, and tells nothing. What else there is to say goes to
+    // `out`, unless that is null. SIGINT and SIGTERM end it early: then the last result is `interrupted`.
+    //
+    // Returns the exit status: 0, 1 where a comparison disagrees, 128 + n after signal n. Throws std::exception where the
+    // endpoint cannot be used, and support::bad_argument where an option is wrong.
+    int run(std::vector<strategy> const& strategies, workload const& work,
+            std::function<void(run_result const&)> const& tell, std::ostream* out);
+
+    // What `--compare` found, as a JSON object; empty where it found nothing.
+    std::string comparison() const;
 
 private:
     struct options;

@@ -46,7 +46,7 @@ public:
     // Makes the table and opens the connections. Throws where the server cannot be used; remove() may have to follow then,
     // too.
     virtual boost::asio::awaitable<void> prepare() = 0;
-    // Drops the table if it is there, by a new connection: those of the calls may be in the middle of one.
+    // Drops the table if it may be there, by a connection of its own: those of the calls may be in the middle of one.
     virtual boost::asio::awaitable<void> remove() = 0;
 
     // Throws where the server does not answer.
