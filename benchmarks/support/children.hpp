@@ -15,6 +15,8 @@
 
 namespace bench::children {
 
+namespace asio = boost::asio;
+
 inline auto inputs(std::size_t n) { return std::views::iota(std::size_t{0}, n); }
 
 /// Suspends once.

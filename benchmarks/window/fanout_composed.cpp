@@ -16,6 +16,6 @@ window::concrete<void> settled(std::size_t n) {
     bench::require(outcomes.size() == n, "each child has an outcome");
 }
 
-bench::contender const one("window/fanout_composed", window::config, bench::one<settled>);
+bench::contender const one("window/fanout_composed", window::of_concrete, bench::one<settled>);
 
 } // namespace

@@ -13,6 +13,10 @@ window::concrete<void> settled(std::size_t n) {
     bench::require(outcomes.size() == n, "each child has an outcome");
 }
 
-bench::contender const one("window/fanout_concrete", window::config, bench::one<settled>);
+bench::contender const one("window/fanout_concrete", window::of_concrete, bench::one<settled>);
+
+// The floor of a concrete executor: see workload.hpp.
+bench::contender const loop("window/concrete_loop@beside", window::of_concrete,
+                            bench::one<window::concrete_loop>);
 
 } // namespace

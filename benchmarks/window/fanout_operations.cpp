@@ -13,6 +13,6 @@ window::concrete<void> settled(std::size_t n) {
     bench::require(outcomes.size() == n, "each child has an outcome");
 }
 
-bench::contender const one("window/fanout_operations", window::config, bench::one<settled>);
+bench::contender const one("window/fanout_operations", window::of_concrete, bench::one<settled>);
 
 } // namespace

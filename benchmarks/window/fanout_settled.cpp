@@ -16,4 +16,9 @@ bench::asio::awaitable<void> settled(std::size_t n) {
 bench::contender const one("window/fanout_settled", window::config, bench::one<settled>);
 bench::contender const threads("window/fanout_settled@threads", window::on_threads, bench::threads<settled>);
 
+// The floor of them all: see workload.hpp.
+bench::contender const loop("window/loop@beside", window::config, bench::one<window::loop>);
+bench::contender const loop_threads("window/loop@beside_threads", window::on_threads,
+                                    bench::threads<window::loop>);
+
 } // namespace

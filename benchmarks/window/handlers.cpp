@@ -32,6 +32,6 @@ void handlers(std::size_t n) {
     bench::require(left == 0, "each child ran");
 }
 
-bench::contender const one("window/handlers", window::config, handlers);
+bench::contender const one("window/handlers", window::of_concrete, handlers);
 
 } // namespace
