@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// composed: a child written as a coroutine that is an operation itself, by Asio's co_composed. It costs less than an
-// awaitable, which is a coroutine inside a thread of coroutines.
+// composed: a child that is written as a coroutine and is an operation, by Asio's co_composed. It costs less than an
+// awaitable. No part of `fanout.hpp`, since few need what it includes.
 
 #include <fanout/detail/composed_promise.hpp>
 #include <fanout/named.hpp>
 
 #include <boost/asio/async_result.hpp>
 
-#include <exception>
-#include <functional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -29,17 +27,15 @@ struct composed_call {
     }
 };
 
-template <class T, class F, class... IoObjects>
+template <class T, class F>
 struct initiate_composed {
     F* function;
-    std::tuple<IoObjects...> io_objects;
 
     template <class Handler, class... Inputs>
     void operator()(Handler&& handler, std::tuple<Inputs...>&& inputs) const {
         // One that has no captures may be copied: that spares its state a move.
         using call = std::conditional_t<std::is_empty_v<F>, std::remove_const_t<F>, composed_call<F>>;
-        auto initiation = std::apply(
-            [this](auto const&... io) { return co_composed<void()>(make<call>(), io...); }, io_objects);
+        auto initiation = co_composed<void()>(make<call>());
         std::apply(
             [&](auto&... in) {
                 std::move(initiation)(
@@ -61,40 +57,37 @@ private:
 };
 
 /// A composed child that has not started.
-template <class Signature, class Initiation, class Inputs>
+template <class T, class F, class Inputs>
 class [[nodiscard(
     "a composed child runs only when it is awaited or given a completion token")]] composed_operation {
+    using signature = typename composed_signature<T>::type;
+
 public:
     template <class... As>
-    explicit composed_operation(Initiation initiation, As&&... as)
-        : initiation_(std::move(initiation)), inputs_(std::forward<As>(as)...) {}
+    explicit composed_operation(F& f, As&&... as) : initiation_{&f}, inputs_(std::forward<As>(as)...) {}
     composed_operation(composed_operation&&) = default;
     composed_operation& operator=(composed_operation&&) = delete;
 
-    template <boost::asio::completion_token_for<Signature> Token>
+    template <boost::asio::completion_token_for<signature> Token>
     auto operator()(Token&& token) && {
-        return boost::asio::async_initiate<Token, Signature>(std::move(initiation_), token,
-                                                             std::move(inputs_));
+        return boost::asio::async_initiate<Token, signature>(initiation_, token, std::move(inputs_));
     }
 
 private:
-    [[no_unique_address]] Initiation initiation_;
+    initiate_composed<T, F> initiation_;
     [[no_unique_address]] Inputs inputs_;
 };
 
 } // namespace detail
 
-/// What `composed<T>(f, …)` makes: a factory of children.
-template <class T, class F, class... IoObjects>
+/// What `composed<T>(f)` makes: a factory of children.
+template <class T, class F>
 class composed_t {
-    using signature = typename detail::composed_signature<T>::type;
-
 public:
-    template <class G, class... Ios>
-    constexpr explicit composed_t(std::in_place_t, G&& f, Ios&&... ios)
-        : function_(std::forward<G>(f)), io_objects_(std::forward<Ios>(ios)...) {}
+    template <class G>
+        requires(!std::is_same_v<std::remove_cvref_t<G>, composed_t>)
+    constexpr explicit composed_t(G&& f) : function_(std::forward<G>(f)) {}
 
-    /// A child: what `f` takes by value is copied now, what it takes by reference must outlive the child.
     template <class... Inputs>
         requires std::is_invocable_v<F&, detail::any_state, Inputs...>
     auto operator()(Inputs&&... inputs) & {
@@ -105,23 +98,18 @@ public:
     auto operator()(Inputs&&... inputs) const& {
         return make(function_, std::forward<Inputs>(inputs)...);
     }
-    /// Refused: the child would outlive its function.
+    /// Refused: the child would outlive its function. Give the factory a name.
     template <class... Inputs>
     void operator()(Inputs&&... inputs) && = delete;
-    template <class... Inputs>
-    void operator()(Inputs&&... inputs) const&& = delete;
 
 private:
     template <class G, class... Inputs>
-    auto make(G& f, Inputs&&... inputs) const {
-        using initiation = detail::initiate_composed<T, G, IoObjects...>;
+    static auto make(G& f, Inputs&&... inputs) {
         using kept = detail::composed_inputs_t<G, Inputs...>;
-        return detail::composed_operation<signature, initiation, kept>(initiation{&f, io_objects_},
-                                                                       std::forward<Inputs>(inputs)...);
+        return detail::composed_operation<T, G, kept>(f, std::forward<Inputs>(inputs)...);
     }
 
-    F function_;
-    [[no_unique_address]] std::tuple<IoObjects...> io_objects_;
+    [[no_unique_address]] F function_;
 };
 
 /// Makes a factory of children from a coroutine that is an operation: Asio's `co_composed`.
@@ -131,33 +119,33 @@ private:
 ///     });
 ///     co_await fanout::when_all(rows, child, fanout::limit(64));
 ///
-/// @tparam T What a child yields; may be void. Or a completion signature `void(error_code, Ts…)`.
+/// @tparam T What a child yields; may be void. Or a signature `void(error_code, Ts…)`, where errors are told without
+///   exceptions.
 /// @param f The coroutine. Its first parameter is `auto state`, co_composed's state; the others are the inputs. Its
-///   return type is written, `-> void`. In it, only Asio operations can be awaited (`asio::deferred`; no awaitables).
-///   It ends by `co_return value;`; for void by its end; for a signature by `co_return {error, values…};`.
-/// @param io_objects Executors, or I/O objects with executors, on which work is kept outstanding while a child runs.
-///   A fan-out does that itself: with one, none is needed.
+///   return type must be written, `-> void`. It awaits Asio operations (`async_xxx(…, asio::deferred)`, other composed
+///   ones, combinators), but no awaitables. It ends by `co_return value;`, for void by its end, and for a signature by
+///   `co_return {error, values…};`.
 /// @returns A factory: called with inputs it makes a lazy, move-only operation that completes with
 ///   `void(std::exception_ptr, T)`, or with the signature.
 /// @par Errors
-///   What escapes from `f` is what the child completes with: the exception, or for a signature of `error_code` its code
-///   (`errc::exception` for one that has none). T must be default-constructible, as there is none beside an error.
+///   What is thrown out of `f` is what the child completes with; where the signature has an error_code: its code, or
+///   `errc::exception` where it has none. Beside an error there must be a value: T must be default-constructible.
 /// @par Per-operation cancellation
-///   As co_composed has it. `terminal` reaches the operation that is awaited, and the next that would be awaited
-///   completes the child with `operation_aborted` in place of starting. `partial` and `total`: after
-///   `state.reset_cancellation_state(…)`.
+///   By default `terminal`, as an awaitable's: it is handed on to the operation that is awaited, and then the next
+///   `co_await` throws `operation_aborted`. `state.reset_cancellation_state(filter)` lets in other types (or none),
+///   `state.throw_if_cancelled(false)` leaves it to `state.cancelled()`.
 /// @par Executor
-///   The handler's: in a fan-out, that of its children.
+///   That of the handler: in a fan-out, that of its children. Elsewhere, bind one.
 /// @par Lifetimes
-///   Parameters are as any coroutine's: by value they are copied when the child is made; what is taken by reference
-///   must outlive the child, as the inputs of a fan-out do. So must the factory, which holds `f`.
+///   Parameters are as any coroutine's: what `f` takes by value is copied when the child is made; what it takes by
+///   reference must outlive the child, as the inputs of a fan-out do. So must the factory, which holds `f`.
 /// @par Complexity
-///   One allocation per child, with the handler's associated allocator, else Asio's recycled memory.
-template <class T, class F, class... IoObjects>
-[[nodiscard]] constexpr auto composed(F&& f, IoObjects const&... io_objects) {
+///   One allocation per child, with the handler's associated allocator, else from Asio's recycled memory. A child that
+///   never suspends ends within its initiation.
+template <class T, class F>
+[[nodiscard]] constexpr auto composed(F&& f) {
     detail::refuse_unsafe_closure<F>();
-    return composed_t<T, std::decay_t<F>, detail::io_executor_t<IoObjects>...>(
-        std::in_place, std::forward<F>(f), detail::io_executor(io_objects)...);
+    return composed_t<T, std::decay_t<F>>(std::forward<F>(f));
 }
 
 } // namespace fanout

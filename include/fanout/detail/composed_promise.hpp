@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The coroutine of a composed child. Asio's co_composed lets an exception leave through the event loop's run(), and
-// then no handler is called; here it ends the operation.
+// The coroutine of a composed child: co_composed's, but that an exception ends the operation. Asio lets it leave
+// through the event loop's run(), and then no handler is called, so that a fan-out would wait for ever.
 
 #include <fanout/concepts.hpp>
 #include <fanout/detail/lane.hpp>
@@ -103,7 +103,7 @@ private:
 };
 
 /// The handler that co_composed calls, without arguments. It carries what the handler of the child is called with: the
-/// coroutine is gone by then. (co_composed could carry it, too, but at twice the cost.)
+/// coroutine is gone by then. (co_composed carries it in a variant, which its state moves about.)
 template <class Handler, class T>
 class composed_handler {
     using completion_type = composed_completion<typename composed_signature<T>::type>;
@@ -145,10 +145,11 @@ struct composed_return<Promise, void(Args...)> {
     }
 };
 
-/// Asio's promise, but for exceptions and `co_return`. Asio finds the coroutine from the address of its promise: so that
-/// is the only member.
-template <class AsioPromise, class T>
-class composed_promise : public composed_return<composed_promise<AsioPromise, T>, T> {
+/// Asio's promise, but for exceptions and `co_return`. It is the only member, as Asio finds the coroutine from its
+/// address. `Arguments` are those of the coroutine: were `operator new` a template, GCC would take it for none of the
+/// same class as `operator delete` (-Wmismatched-new-delete).
+template <class AsioPromise, class T, class... Arguments>
+class composed_promise : public composed_return<composed_promise<AsioPromise, T, Arguments...>, T> {
     /// Awaits what Asio's promise awaits, which wants a handle of its own type.
     template <class Awaiter>
     class awaiter {
@@ -166,16 +167,14 @@ class composed_promise : public composed_return<composed_promise<AsioPromise, T>
     };
 
 public:
-    template <class... Args>
-    explicit composed_promise(Args&... args) : asio_(args...) {
+    explicit composed_promise(Arguments&... arguments) : asio_(arguments...) {
         static_assert(sizeof(composed_promise) == sizeof(AsioPromise) &&
                       alignof(composed_promise) == alignof(AsioPromise));
         asio_.state().throw_if_cancelled(true);
     }
 
-    template <class... Args>
-    static void* operator new(std::size_t size, Args&... args) {
-        return AsioPromise::operator new(size, args...);
+    static void* operator new(std::size_t size, Arguments&... arguments) {
+        return AsioPromise::operator new(size, arguments...);
     }
     static void operator delete(void* frame, std::size_t size) { AsioPromise::operator delete(frame, size); }
 
@@ -228,54 +227,37 @@ struct parameters_of<void (F::*)(any_state, Ps...) const> {
     using type = std::tuple<Ps...>;
 };
 template <class F, class... Inputs>
-    requires requires { typename parameters_of<body_of<F>>::type; }
+    requires(std::tuple_size_v<typename parameters_of<body_of<F>>::type> == sizeof...(Inputs))
 struct composed_inputs<F, Inputs...> : parameters_of<body_of<F>> {};
 
 template <class F, class... Inputs>
 using composed_inputs_t = typename composed_inputs<std::remove_const_t<F>, Inputs...>::type;
 
-// ---- executors
+// ---- the coroutine of a composed child is known by the handler in its state
 
-template <class IoObject>
-auto io_executor(IoObject const& io) {
-    if constexpr (requires { const_cast<IoObject&>(io).get_executor(); }) {
-        return const_cast<IoObject&>(io).get_executor();
-    } else {
-        return io;
-    }
-}
-template <class IoObject>
-using io_executor_t = decltype(io_executor(std::declval<IoObject const&>()));
+template <class Executors, class Handler, class T, class Return>
+using composed_state = co_composed_state<Executors, composed_handler<Handler, T>, Return>;
+template <class Executors, class Handler, class T, class Return, class... Arguments>
+struct composed_traits {
+    using promise_type =
+        composed_promise<co_composed_promise<Executors, composed_handler<Handler, T>, Return>, T,
+                         std::remove_reference_t<Arguments>...>;
+};
 
 } // namespace fanout::detail
 
-// The coroutine of a composed child is known by the handler in its state.
-template <class F, class Executors, class Handler, class T, class Return, class... Inputs>
-struct std::coroutine_traits<
-    void, F&,
-    fanout::detail::co_composed_state<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
-    Inputs...> {
-    using promise_type = fanout::detail::composed_promise<
-        fanout::detail::co_composed_promise<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
-        T>;
+// As Asio's three, each more specialised.
+template <class F, class E, class H, class T, class R, class... Inputs>
+struct std::coroutine_traits<void, F&, fanout::detail::composed_state<E, H, T, R>, Inputs...>
+    : fanout::detail::composed_traits<E, H, T, R, F, fanout::detail::composed_state<E, H, T, R>, Inputs...> {
 };
-template <class F, class Executors, class Handler, class T, class Return, class... Inputs>
-struct std::coroutine_traits<
-    void, F&&,
-    fanout::detail::co_composed_state<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
-    Inputs...> {
-    using promise_type = fanout::detail::composed_promise<
-        fanout::detail::co_composed_promise<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
-        T>;
+template <class F, class E, class H, class T, class R, class... Inputs>
+struct std::coroutine_traits<void, F&&, fanout::detail::composed_state<E, H, T, R>, Inputs...>
+    : fanout::detail::composed_traits<E, H, T, R, F, fanout::detail::composed_state<E, H, T, R>, Inputs...> {
 };
-template <class Executors, class Handler, class T, class Return, class... Inputs>
-struct std::coroutine_traits<
-    void, fanout::detail::co_composed_state<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
-    Inputs...> {
-    using promise_type = fanout::detail::composed_promise<
-        fanout::detail::co_composed_promise<Executors, fanout::detail::composed_handler<Handler, T>, Return>,
-        T>;
-};
+template <class E, class H, class T, class R, class... Inputs>
+struct std::coroutine_traits<void, fanout::detail::composed_state<E, H, T, R>, Inputs...>
+    : fanout::detail::composed_traits<E, H, T, R, fanout::detail::composed_state<E, H, T, R>, Inputs...> {};
 
 template <template <class, class> class Associator, class Handler, class T, class Default>
 struct boost::asio::associator<Associator, fanout::detail::composed_handler<Handler, T>, Default>
