@@ -4,7 +4,7 @@
 # scripts/setup.sh [demo|bench|test|ci]: installs what is missing for that purpose on Debian or a relative of it, and
 # nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
 #   demo  compiler, CMake, Boost, and what the example programs link
-#   bench demo and valgrind
+#   bench demo, and what times, counts and plots: Google Benchmark, valgrind, gnuplot, Python
 #   test  demo, doctest, the servers and clients of the integration tests and of the examples that need one, and what
 #         looks at pictures and traces: a browser without a window, node, speedscope
 #   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
@@ -201,8 +201,9 @@ demo=(g++ cmake ninja-build "$boost_package" libcli11-dev libsqlite3-dev libssl-
 test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless libpq-dev libhiredis-dev
     openssl tzdata python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis
     python3-pil fonts-dejavu-core)
+bench=(libbenchmark-dev valgrind python3)
 # Another gnuplot than gnuplot-nox does as well, and would have to make room for it.
-command -v gnuplot >/dev/null || test+=(gnuplot-nox)
+command -v gnuplot >/dev/null || test+=(gnuplot-nox) bench+=(gnuplot-nox)
 command -v node >/dev/null || test+=(nodejs)
 # A whole browser does as well, as tests/integration/browser.py has it.
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || test+=(chromium-headless-shell)
@@ -210,7 +211,7 @@ ci=(clang-19 libclang-rt-19-dev clang-format-19)
 
 case "${1-}" in
 demo) install_packages "${demo[@]}" ;;
-bench) install_packages "${demo[@]}" valgrind ;;
+bench) install_packages "${demo[@]}" "${bench[@]}" ;;
 test) install_packages "${demo[@]}" "${test[@]}" ;;
 ci) install_packages "${demo[@]}" "${test[@]}" "${ci[@]}" ;;
 *)
