@@ -63,10 +63,13 @@ std::string number_in_name(double n) {
 std::string time_text(nanoseconds d) {
     auto const s = seconds_of(d);
     auto const whole = std::llround(s);
+    auto const both = [](long long n, long long of, char const* unit, char const* rest) {
+        return std::to_string(n / of) + unit + (n % of > 0 ? ' ' + std::to_string(n % of) + rest : "");
+    };
     if (whole >= 3600)
-        return std::to_string(whole / 3600) + " h " + std::to_string(whole % 3600 / 60) + " min";
+        return both(whole / 60, 60, " h", " min");
     if (whole >= 60)
-        return std::to_string(whole / 60) + " min " + std::to_string(whole % 60) + " s";
+        return both(whole, 60, " min", " s");
     auto const [factor, unit] = s >= 0.9995      ? std::pair(1.0, " s")
                                 : s >= 0.9995e-3 ? std::pair(1e3, " ms")
                                 : s > 0          ? std::pair(1e6, " us")
