@@ -42,7 +42,7 @@ auto number_within(double least, double most) {
         auto const n = number_of(text);
         if (!n || !(*n >= least) || *n > most)
             throw std::invalid_argument('\'' + text + "' is no number from " + number_in_name(least) +
-                                        " to " + number_in_name(most));
+                                        " to " + number_text(most));
         return *n;
     };
 }

@@ -25,6 +25,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <random>
 #include <ranges>
@@ -100,7 +101,8 @@ private:
     // A loop, as it is written where nobody thinks of concurrency.
     boost::asio::awaitable<void> one_by_one() {
         for (std::size_t input = 0; input < work_.inputs; ++input) {
-            auto const call = [&](attempt const& a) { return to_.call(input, a.number); };
+            std::uint32_t number = 0;
+            auto const call = [&] { return to_.call(input, ++number); };
             co_await fanout::retry(call, policy_of(how_.retry), budget_, throttled(),
                                    fanout::jitter_from(generator_), times_,
                                    fanout::observe(seen_.all, seen_.useful));
