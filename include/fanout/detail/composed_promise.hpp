@@ -18,7 +18,6 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
-#include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -57,49 +56,29 @@ class composed_completion;
 template <class E, class... Ts>
 class composed_completion<void(E, Ts...)> {
     static_assert(
-        (... && (std::is_nothrow_default_constructible_v<Ts> && std::is_nothrow_move_constructible_v<Ts>)),
+        (... && (std::is_nothrow_default_constructible_v<Ts> && std::is_nothrow_move_constructible_v<Ts> &&
+                 std::is_nothrow_move_assignable_v<Ts>)),
         "fanout: what a composed child yields must be default-constructible, since there must be one beside "
         "an error, too, and movable, both without exceptions: std::optional is");
 
 public:
     using tuple_type = std::tuple<E, Ts...>;
 
-    void set(tuple_type&& all) noexcept { all_.emplace(std::move(all)); }
+    void set(tuple_type&& all) noexcept { all_ = std::move(all); }
 
     /// In a catch block: keeps what was thrown.
     void fail() noexcept {
         if constexpr (std::is_same_v<E, error_code>) {
-            all_.emplace(current_error_code(), Ts{}...);
+            std::get<0>(all_) = current_error_code();
         } else {
-            all_.emplace(std::current_exception(), Ts{}...);
+            std::get<0>(all_) = std::current_exception();
         }
     }
 
-    tuple_type& get() noexcept { return *all_; }
+    tuple_type& get() noexcept { return all_; }
 
 private:
-    std::optional<tuple_type> all_;
-};
-
-template <class E>
-class composed_completion<void(E)> {
-public:
-    using tuple_type = std::tuple<E>;
-
-    void set(tuple_type&& all) noexcept { error_ = std::move(all); }
-
-    void fail() noexcept {
-        if constexpr (std::is_same_v<E, error_code>) {
-            error_ = current_error_code();
-        } else {
-            error_ = std::current_exception();
-        }
-    }
-
-    tuple_type& get() noexcept { return error_; }
-
-private:
-    tuple_type error_;
+    tuple_type all_{};
 };
 
 /// The handler that co_composed calls, without arguments. It carries what the handler of the child is called with: the
@@ -147,9 +126,9 @@ struct composed_return<Promise, void(Args...)> {
 
 /// Asio's promise, but for exceptions and `co_return`. It is the only member, as Asio finds the coroutine from its
 /// address. `Arguments` are those of the coroutine: were `operator new` a template, GCC would take it for none of the
-/// same class as `operator delete` (-Wmismatched-new-delete).
-template <class AsioPromise, class T, class... Arguments>
-class composed_promise : public composed_return<composed_promise<AsioPromise, T, Arguments...>, T> {
+/// same class as `operator delete` (-Wmismatched-new-delete). Clang leaves out the object of a lambda.
+template <class AsioPromise, class T, class Function, class... Arguments>
+class composed_promise : public composed_return<composed_promise<AsioPromise, T, Function, Arguments...>, T> {
     /// Awaits what Asio's promise awaits, which wants a handle of its own type.
     template <class Awaiter>
     class awaiter {
@@ -167,12 +146,16 @@ class composed_promise : public composed_return<composed_promise<AsioPromise, T,
     };
 
 public:
+    explicit composed_promise(Function&, Arguments&... arguments) : composed_promise(arguments...) {}
     explicit composed_promise(Arguments&... arguments) : asio_(arguments...) {
         static_assert(sizeof(composed_promise) == sizeof(AsioPromise) &&
                       alignof(composed_promise) == alignof(AsioPromise));
         asio_.state().throw_if_cancelled(true);
     }
 
+    static void* operator new(std::size_t size, Function&, Arguments&... arguments) {
+        return AsioPromise::operator new(size, arguments...);
+    }
     static void* operator new(std::size_t size, Arguments&... arguments) {
         return AsioPromise::operator new(size, arguments...);
     }
@@ -237,27 +220,22 @@ using composed_inputs_t = typename composed_inputs<std::remove_const_t<F>, Input
 
 template <class Executors, class Handler, class T, class Return>
 using composed_state = co_composed_state<Executors, composed_handler<Handler, T>, Return>;
-template <class Executors, class Handler, class T, class Return, class... Arguments>
+template <class Function, class Executors, class Handler, class T, class Return, class... Inputs>
 struct composed_traits {
     using promise_type =
-        composed_promise<co_composed_promise<Executors, composed_handler<Handler, T>, Return>, T,
-                         std::remove_reference_t<Arguments>...>;
+        composed_promise<co_composed_promise<Executors, composed_handler<Handler, T>, Return>, T, Function,
+                         composed_state<Executors, Handler, T, Return>, std::remove_reference_t<Inputs>...>;
 };
 
 } // namespace fanout::detail
 
-// As Asio's three, each more specialised.
+// As Asio's, but more specialised.
 template <class F, class E, class H, class T, class R, class... Inputs>
 struct std::coroutine_traits<void, F&, fanout::detail::composed_state<E, H, T, R>, Inputs...>
-    : fanout::detail::composed_traits<E, H, T, R, F, fanout::detail::composed_state<E, H, T, R>, Inputs...> {
-};
+    : fanout::detail::composed_traits<F, E, H, T, R, Inputs...> {};
 template <class F, class E, class H, class T, class R, class... Inputs>
 struct std::coroutine_traits<void, F&&, fanout::detail::composed_state<E, H, T, R>, Inputs...>
-    : fanout::detail::composed_traits<E, H, T, R, F, fanout::detail::composed_state<E, H, T, R>, Inputs...> {
-};
-template <class E, class H, class T, class R, class... Inputs>
-struct std::coroutine_traits<void, fanout::detail::composed_state<E, H, T, R>, Inputs...>
-    : fanout::detail::composed_traits<E, H, T, R, fanout::detail::composed_state<E, H, T, R>, Inputs...> {};
+    : fanout::detail::composed_traits<F, E, H, T, R, Inputs...> {};
 
 template <template <class, class> class Associator, class Handler, class T, class Default>
 struct boost::asio::associator<Associator, fanout::detail::composed_handler<Handler, T>, Default>
