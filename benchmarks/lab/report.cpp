@@ -61,6 +61,7 @@ void write(json_writer& json, run_result const& r) {
     json.number("overloads", r.overloads);
     json.number("peak_in_flight", r.peak_in_flight);
     number(json, "mean_in_flight", r.mean_in_flight);
+    json.number("result_bytes", r.held);
     json.raw("interrupted", r.interrupted ? "true" : "false");
     json.close();
 }
