@@ -47,7 +47,7 @@ def results(rows):
                 ratio(row.time_ratio),
                 number(row.instructions),
                 ratio(row.instructions_ratio),
-                number(counts.get("allocations_per_child"), 2),
+                NOTHING if not counts else short(counts["allocations_per_child"]),
                 number(counts.get("bytes_per_child")),
                 number(peak and peak[0] / 1024),
             ]
