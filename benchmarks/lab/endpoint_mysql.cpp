@@ -134,6 +134,7 @@ public:
 
 private:
     asio::awaitable<void> make_table(mysql_session& session) {
+        may_be_there_ = true;
         co_await session.execute(
             "CREATE TABLE " + table_ +
             " (id BIGINT UNSIGNED NOT NULL PRIMARY KEY, n BIGINT NOT NULL) ENGINE=InnoDB");

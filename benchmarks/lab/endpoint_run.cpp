@@ -88,7 +88,7 @@ public:
     asio::awaitable<void> go() {
         status_.say("preparing " + to_.where());
         co_await to_.prepare();
-        note(to_.where() + ", " + count_text(to_.connections()) + " connections, table " + to_.table());
+        note(count_text(to_.connections()) + " connections, table " + to_.table());
         if (what_.measures)
             co_await measure_it();
         for (std::size_t round = 1; round <= what_.rounds; ++round) {
