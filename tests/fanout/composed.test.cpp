@@ -6,6 +6,7 @@
 
 #include "../support/harness.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -59,6 +60,23 @@ struct counted {
     counted& operator=(counted const&) = delete;
     ~counted() { --*live; }
     int* live;
+};
+
+/// Where rows go, an operation for each.
+struct store {
+    template <class Token>
+    auto async_put(int row, Token&& token) {
+        return asio::async_initiate<Token, void(error_code, int)>(
+            [this](auto handler, int r) {
+                auto const ex = asio::get_associated_executor(handler);
+                asio::post(ex, [this, h = std::move(handler), r]() mutable {
+                    ++puts;
+                    std::move(h)(r < 0 ? error_code(asio::error::eof) : error_code(), 10 * r);
+                });
+            },
+            token, row);
+    }
+    int puts = 0;
 };
 
 auto const twice = fanout::composed<int>([](auto, int i) -> void {
@@ -387,4 +405,35 @@ TEST_CASE("composed children run in parallel on a thread pool") {
                                 fanout::on(pool.get_executor()));
     std::move(all)(asio::bind_executor(pool, asio::use_future)).get();
     CHECK(sum == 499'500);
+}
+
+TEST_CASE("a composed child does several things one after another, with exceptions or without") {
+    asio::io_context ctx(1);
+    store table;
+    std::vector<int> const rows{1, -2, 3};
+    // [composed]
+    auto const put_twice = fanout::composed<int>([&table](auto, int row) -> void {
+        auto const at = co_await table.async_put(row, asio::deferred); // an error is thrown
+        co_return co_await table.async_put(at, asio::deferred);
+    });
+    auto all = fanout::when_all_settled(rows, put_twice, fanout::limit(64));
+    // [/composed]
+    auto const thrown = run(ctx, std::move(all));
+    REQUIRE(thrown->value);
+    CHECK((*thrown->value)[0].value() == 100);
+    CHECK((*thrown->value)[1].error() == asio::error::eof);
+    CHECK(table.puts == 5);
+
+    // [signature]
+    using value_or_code = void(error_code, int);
+    auto const put = fanout::composed<value_or_code>([&table](auto, int row) -> void {
+        auto const done = co_await table.async_put(row, asio::as_tuple(asio::deferred));
+        co_return done; // a std::tuple<error_code, int>
+    });
+    // [/signature]
+    auto const told = run(ctx, fanout::when_all_settled(rows, put, fanout::limit(2)));
+    REQUIRE(told->value);
+    CHECK((*told->value)[2].value() == 30);
+    CHECK((*told->value)[1].error() == asio::error::eof);
+    CHECK(!(*told->value)[1].has_exception());
 }
