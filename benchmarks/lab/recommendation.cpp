@@ -51,9 +51,11 @@ std::string names(results const& all, indices const& of) {
     return out;
 }
 
-std::string more(double a, double b) {
-    return b > 0 && a / b < 3 ? number_text(std::round((a / b - 1) * 100)) + " %"
-                              : number_text(a / b) + " times";
+// "30 % longer", "2.5 times as long"
+std::string longer(double a, double b) {
+    if (b > 0 && a / b < 1.95)
+        return number_text(std::round((a / b - 1) * 100)) + " % longer";
+    return number_text(a / b) + " times as long";
 }
 
 std::string fulfilled(run_result const& r) {
@@ -73,11 +75,8 @@ std::string next(results const& all, indices const& equals, indices const& best)
     auto const& a = all[i];
     auto const& b = all[best.front()];
     auto const as_fast = "; " + name(all, i) + " is as fast, but ";
-    if (wall(a) > equal * wall(b)) {
-        auto const longer =
-            wall(a) / wall(b) < 3 ? more(wall(a), wall(b)) + " longer" : more(wall(a), wall(b)) + " as long";
-        return "; the next, " + name(all, i) + ", takes " + longer;
-    }
+    if (wall(a) > equal * wall(b))
+        return "; the next, " + name(all, i) + ", takes " + longer(wall(a), wall(b));
     if (attempts(a) > equal * attempts(b))
         return as_fast + "makes " + fixed_text(a.attempts_per_input(), 2) + " attempts per input, not " +
                fixed_text(b.attempts_per_input(), 2);

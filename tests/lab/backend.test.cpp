@@ -35,11 +35,13 @@ public:
     void call(std::size_t input, std::uint32_t attempt = 1, asio::cancellation_slot slot = {}) {
         auto const i = calls.size();
         calls.emplace_back();
-        auto const note = [this, i](std::exception_ptr e, lab::answer a) {
-            CHECK(e == nullptr);
-            calls[i] = {now(), a.has_error() ? a.error() : boost::system::error_code()};
-        };
-        asio::co_spawn(context, backend.call(input, attempt), asio::bind_cancellation_slot(slot, note));
+        asio::co_spawn(context, noted(i, input, attempt),
+                       asio::bind_cancellation_slot(slot, [](std::exception_ptr e) { CHECK(e == nullptr); }));
+    }
+
+    asio::awaitable<void> noted(std::size_t i, std::size_t input, std::uint32_t attempt) {
+        auto const a = co_await backend.call(input, attempt);
+        calls[i] = {now(), a.has_error() ? a.error() : boost::system::error_code()};
     }
 
     std::size_t failed() const {

@@ -18,6 +18,7 @@ struct world {
     world() { lab::simulated_clock::current = {}; }
 
     void run() {
+        context.restart();
         auto const working = boost::asio::make_work_guard(context);
         auto& waiting = boost::asio::use_service<lab::timeline>(context);
         do {
