@@ -74,8 +74,10 @@ void apply(arguments const& a, workload& work) {
 
 void apply(arguments const& a, backend_options& backend) {
     set("--service", a.service, distribution_of, backend.service);
-    if (auto const measured = backend.service.measured_times(); a.service && measured)
+    if (auto const measured = backend.service.measured_times(); a.service && measured) {
         backend.capacity = static_cast<std::size_t>(std::llround(measured->capacity));
+        backend.network = duration::zero(); // it was measured at the client
+    }
     set("--network", a.network, duration_of, backend.network);
     set("--capacity", a.capacity, whole_within(0, 1e6), backend.capacity);
     if (a.throttle) {
@@ -167,7 +169,7 @@ void add_options(CLI::App& app, arguments& a) {
     text(backend, "--service", a.service, "HOW",
          "How long a call takes: constant:10ms, exponential:10ms, log-normal:540ms:0.2 (mean, and sigma of "
          "the "
-         "logarithm) or measured:FILE, whose capacity holds, too");
+         "logarithm) or measured:FILE, whose capacity holds then, without a network");
     text(backend, "--network", a.network, "TIME",
          "What a call takes on its way there and back; 1ms by default");
     text(backend, "--capacity", a.capacity, "N", "Calls served at once, the others wait; 0: any number");

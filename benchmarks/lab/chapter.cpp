@@ -137,7 +137,7 @@ std::vector<strategy> combined(std::vector<admission> const& admissions, std::ve
 
 std::vector<admission> usual_admissions(backend_options const& backend) {
     std::vector<admission> out{{.how = admission::kind::sequential}, {.how = admission::kind::unlimited}};
-    for (std::size_t const n : {4, 16, 64, 256, 1000})
+    for (auto const n : {4U, 16U, 64U, 256U, 1000U})
         out.push_back({.how = admission::kind::window, .permits = n});
     auto const mean = std::chrono::duration<double>(backend.service.mean()).count();
     auto const served = backend.capacity > 0 && mean > 0 ? static_cast<double>(backend.capacity) / mean : 0;

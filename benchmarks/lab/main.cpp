@@ -22,6 +22,7 @@
 #include <ostream>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -61,23 +62,28 @@ private:
 // Rows go to the table as they come, unless all is one JSON object in the end.
 class printer {
 public:
-    printer(bool json, chapter const& c, told_chapter const& told) {
-        if (!json) {
-            table_ = std::make_unique<table>(std::cout, c.strategies);
-            table_->begin(told.title, told.conditions);
-        }
+    printer(bool json, chapter const& c, told_chapter const& told)
+        : told_(told), table_(json ? nullptr : std::make_unique<table>(std::cout, c.strategies)) {}
+
+    // The head of the table; at the first row where it was not asked for.
+    void begin() {
+        if (table_ && !std::exchange(begun_, true))
+            table_->begin(told_.title, told_.conditions);
     }
     void row(run_result const& r) {
+        begin();
         if (table_)
             table_->row(r);
     }
-    void end(told_chapter const& told) {
-        if (table_)
-            table_->end(told);
+    void end() {
+        if (table_ && begun_)
+            table_->end(told_);
     }
 
 private:
+    told_chapter const& told_;
     std::unique_ptr<table> table_;
+    bool begun_ = false;
 };
 
 told_chapter simulated(chapter const& c, bool json) {
@@ -89,6 +95,7 @@ told_chapter simulated(chapter const& c, bool json) {
                       {},
                       {}};
     printer out(json, c, told);
+    out.begin();
     status_line status;
     for (std::size_t i = 0; i < c.strategies.size() && !simulations_are_interrupted(); ++i) {
         auto const& how = c.strategies[i];
@@ -103,7 +110,7 @@ told_chapter simulated(chapter const& c, bool json) {
         out.row(told.results.back());
     }
     told.advice = recommend(told.results);
-    out.end(told);
+    out.end();
     return told;
 }
 
@@ -116,7 +123,7 @@ told_chapter real(chapter const& c, real_endpoints& endpoints, bool json, int& s
     };
     status = endpoints.run(c.strategies, c.work, tell, json ? nullptr : &std::cout);
     told.advice = recommend(told.results);
-    out.end(told);
+    out.end();
     return told;
 }
 

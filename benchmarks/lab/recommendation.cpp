@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 namespace lab {
 
@@ -119,7 +121,7 @@ recommendation recommend(results const& all) {
                          [&](std::size_t i) { return static_cast<double>(all[i].fulfilled) >= enough; });
 
     auto best = lowest(all, lowest(all, lowest(all, equals, wall), attempts), p99);
-    std::ranges::stable_sort(best, {}, [&](std::size_t i) { return all[i].wall; });
+    std::ranges::sort(best, {}, [&](std::size_t i) { return std::pair(all[i].wall, i); });
     auto const& b = all[best.front()];
     auto text = best.size() == 1
                     ? "Use " + name(all, best.front()) + ": it fulfils "

@@ -103,9 +103,10 @@ private:
         for (std::size_t input = 0; input < work_.inputs; ++input) {
             std::uint32_t number = 0;
             auto const call = [&] { return to_.call(input, ++number); };
-            co_await fanout::retry(call, policy_of(how_.retry), budget_, throttled(),
-                                   fanout::jitter_from(generator_), times_,
-                                   fanout::observe(seen_.all, seen_.useful));
+            // What became of it is on the scoreboard.
+            [[maybe_unused]] auto const settled = co_await fanout::retry(
+                call, policy_of(how_.retry), budget_, throttled(), fanout::jitter_from(generator_), times_,
+                fanout::observe(seen_.all, seen_.useful));
             auto const asked_to_end = co_await boost::asio::this_coro::cancellation_state;
             if (asked_to_end.cancelled() != boost::asio::cancellation_type::none ||
                 (end_ && Clock::now() >= *end_))
