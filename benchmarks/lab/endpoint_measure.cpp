@@ -61,7 +61,11 @@ asio::awaitable<measured> measure(server& of, probe_step tell) {
     int in_vain = 0;
     for (std::size_t window = 1; window < out.connections && in_vain < 2;) {
         window = (std::min)(window * 2, out.connections);
-        auto const rate = co_await rate_of(of, window, best * 2);
+        double rate = 0;
+        for (int again = 0; again < 2; ++again) { // what else runs on the machine may slow one of them down
+            auto const one = co_await rate_of(of, window, best * 2);
+            rate = (std::max)(rate, one);
+        }
         tell(window, rate);
         in_vain = rate < best * hardly_better ? in_vain + 1 : 0;
         best = (std::max)(best, rate);

@@ -125,7 +125,11 @@ public:
                 throw;
             if (session && session->usable()) // the server's own answer: the connection is as good as before
                 session.give_back();
-            co_return failed(e.code(), adapters::describe(e), is_refusal(e.code()));
+            bool const refused = is_refusal(e.code()); // whose words Boost 1.83 may cut at their beginning
+            co_return failed(e.code(),
+                             refused ? where() + " gives no connection: " + e.code().message()
+                                     : adapters::describe(e),
+                             refused);
         }
         co_return done();
     }
