@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSL-1.0
+
+// `on(pool)`: lanes on strands of their own, two for each thread.
+
+#include <fanout/limit/window.hpp>
+#include <fanout/when_all_settled.hpp>
+
+#include "workload.hpp"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/use_future.hpp>
+
+namespace asio = boost::asio;
+
+namespace {
+
+asio::awaitable<std::uint64_t> child(std::size_t i) { co_return threads::compute(i); }
+
+std::uint64_t settled(asio::thread_pool& pool, std::size_t size, std::size_t n) {
+    auto future = fanout::when_all_settled(threads::inputs(n), child, fanout::limit(2 * size),
+                                           fanout::on(pool))(asio::use_future);
+    std::uint64_t sum = 0;
+    for (auto const& each : future.get()) {
+        sum += each.value();
+    }
+    return sum;
+}
+
+threads::sweep const sweep("fanout_settled", settled);
+
+} // namespace
