@@ -14,8 +14,8 @@
 #include <fanout/retry/budget.hpp>
 #include <fanout/retry/policy.hpp>
 
+#include <array>
 #include <functional>
-#include <ranges>
 #include <type_traits>
 #include <utility>
 
@@ -81,7 +81,7 @@ template <class Factory, class... As>
         "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
     using wrapped = detail::without_input<std::decay_t<Factory>>;
     return detail::make_range_operation<detail::single_sink, false>(
-        std::views::single(detail::the_only{}), wrapped(std::forward<Factory>(factory)),
+        std::array<detail::the_only, 1>{}, wrapped(std::forward<Factory>(factory)),
         detail::with_retries{}(std::forward<As>(arguments)...), std::forward<As>(arguments)...);
 }
 

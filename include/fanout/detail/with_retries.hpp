@@ -4,9 +4,9 @@
 // Makes the rules of a retry from a combinator's arguments.
 
 #include <fanout/detail/arguments.hpp>
+#include <fanout/detail/random.hpp>
 #include <fanout/detail/retry_rules.hpp>
 
-#include <random>
 #include <type_traits>
 #include <utility>
 
@@ -39,7 +39,7 @@ struct with_retries {
         }();
         auto generator = [&] {
             if constexpr (count_of<jitter_from_kind, As...> == 0) {
-                return std::minstd_rand(std::random_device{}());
+                return unseeded_generator();
             } else {
                 return &pick<jitter_from_kind>(0, std::forward<As>(as)...).generator();
             }

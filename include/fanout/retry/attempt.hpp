@@ -4,13 +4,14 @@
 // What a factory may know of the attempt that it makes: its number, its deadline, and a token that is the same
 // for each attempt of one input.
 
+#include <fanout/detail/random.hpp>
+
 #include <array>
 #include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <string>
 
 namespace fanout {
@@ -91,13 +92,7 @@ class token_source {
 public:
     /// From the system's randomness, never from a generator that tests seed: two runs must not agree.
     void seed() {
-        std::random_device bits;
-        for (std::size_t i = 0; i < seed_.size(); i += 4) {
-            auto const four = static_cast<std::uint32_t>(bits());
-            for (std::size_t k = 0; k < 4; ++k) {
-                seed_[i + k] = static_cast<std::uint8_t>(four >> (8 * k));
-            }
-        }
+        fill_random(seed_.data(), seed_.size());
         seed_[6] = static_cast<std::uint8_t>((seed_[6] & 0x0fU) | 0x80U); // version 8
     }
 

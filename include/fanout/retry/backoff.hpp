@@ -3,6 +3,7 @@
 
 // How long a rejected input sleeps before it is run again.
 
+#include <fanout/detail/random.hpp>
 #include <fanout/detail/require.hpp>
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 #include <cmath>
 #include <concepts>
 #include <cstdint>
-#include <random>
 #include <type_traits>
 
 namespace fanout {
@@ -58,12 +58,6 @@ std::chrono::nanoseconds next_delay(B const& b, std::uint32_t retry, Generator& 
     }
 }
 
-/// A number of [0, 1).
-template <std::uniform_random_bit_generator Generator>
-double draw(Generator& generator) {
-    return std::uniform_real_distribution<double>(0.0, 1.0)(generator);
-}
-
 inline double as_double(std::chrono::nanoseconds d) noexcept { return static_cast<double>(d.count()); }
 
 /// So many nanoseconds, but not below 0 nor above `cap`. A double that is less than the cap's, which may have
@@ -83,7 +77,7 @@ inline std::chrono::nanoseconds capped(double ns, std::chrono::nanoseconds cap) 
 /// `b.check()`, it throws what is wrong with the options; `retry_rejected` calls it before anything runs.
 ///
 /// Trivially destructible, since a `retry_policy` is.
-template <class B, class Generator = std::minstd_rand>
+template <class B, class Generator = detail::minimal_generator>
 concept backoff = std::copyable<B> && std::is_trivially_destructible_v<B> &&
                   (detail::delays_alone<B, Generator> || detail::delays_by_state<B, Generator>);
 

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>

@@ -3,13 +3,13 @@
 
 // The latency of a backend without a queue: what the algorithms that judge by latency compare with.
 
+#include <fanout/detail/random.hpp>
 #include <fanout/limit/algorithm/sample.hpp>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <random>
 #include <utility>
 
 namespace fanout {
@@ -124,8 +124,9 @@ private:
     }
 
     void draw() noexcept {
-        constexpr auto span = static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
-        left_ = trips_ * (0.5 + 0.5 * static_cast<double>(generator_() - std::minstd_rand::min()) / span);
+        using generator = detail::minimal_generator;
+        constexpr auto span = static_cast<double>(generator::max() - generator::min());
+        left_ = trips_ * (0.5 + 0.5 * static_cast<double>(generator_() - generator::min()) / span);
     }
 
     void forget() noexcept {
@@ -143,7 +144,7 @@ private:
     double left_ = 0; // round trips until it is stale
     bool skip_ = false;
     bool probing_ = false;
-    std::minstd_rand generator_;
+    detail::minimal_generator generator_;
 };
 
 } // namespace fanout
