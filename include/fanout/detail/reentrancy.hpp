@@ -22,8 +22,11 @@ inline constexpr bool looks_for_reentrancy = true;
 /// Who runs inside a permit of which limit. A chain of coroutines that one `co_spawn` started is known by its
 /// cancellation slot: all of its operations are given that one. (What a child starts by a `co_spawn` of its own
 /// is another chain, and not found.)
-class permit_holders {
-    using slot = boost::asio::cancellation_slot;
+///
+/// A template, so that its maps are not compiled where no fan-out is.
+template <class Slot>
+class holders_of_permits {
+    using slot = Slot;
 
 public:
     static void enter(void const* limit, void const* lane, slot s) {
@@ -61,6 +64,8 @@ private:
         return all;
     }
 };
+
+using permit_holders = holders_of_permits<boost::asio::cancellation_slot>;
 
 /// Says which limit a semaphore is the line of.
 struct part_of {
