@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// All of fanout, but what writes for people (`fanout/observe/progress.hpp`, `recording.hpp`, `chrome_trace.hpp`,
-// `waterfall.hpp`) and what tests use (`fanout/testing/`): these are included where they are used.
+// All of fanout, but `fanout/composed.hpp` (what it includes is needed by few), what writes for people
+// (`fanout/observe/progress.hpp`, `recording.hpp`, `chrome_trace.hpp`, `waterfall.hpp`), and what tests use
+// (`fanout/testing/`): these are included where they are used. What it costs to compile: `scripts/header_cost.sh`.
 
 #include <fanout/concepts.hpp>
 #include <fanout/error.hpp>

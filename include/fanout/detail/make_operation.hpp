@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <ranges>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -69,7 +68,7 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
     static_assert(!std::is_lvalue_reference_v<Inputs> || !std::ranges::view<std::remove_cvref_t<Inputs>> ||
                       std::copyable<std::remove_cvref_t<Inputs>>,
                   "fanout: a move-only view is given as an lvalue: std::move it");
-    using source = range_source<std::views::all_t<Inputs>, Retry::retries>;
+    using source = range_source<kept_range_t<Inputs>, Retry::retries>;
     using factory_type = std::decay_t<Factory>;
     auto settings = make_settings(std::forward<As>(as)...);
     using permit = typename decltype(settings)::admission_type::permit_type;
@@ -84,9 +83,9 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&.
                   "exception_ptr, which Outcome could not tell from its errors");
     using sink = Sink<value, yields_outcome<made>>;
     using job = range_job<source, factory_type, sink, FailFast, Retry, decltype(settings)>;
-    return operation<job, typename sink::result>(job(source(std::views::all(std::forward<Inputs>(inputs))),
-                                                     factory_type(std::forward<Factory>(factory)), sink(),
-                                                     std::move(retry), std::move(settings)));
+    return operation<job, typename sink::result>(
+        job(source(kept_range_t<Inputs>(std::forward<Inputs>(inputs))),
+            factory_type(std::forward<Factory>(factory)), sink(), std::move(retry), std::move(settings)));
 }
 
 /// The form `(child, child, …)`; or `(factory, factory, …)`, where children are run again.
