@@ -29,12 +29,14 @@ struct composed_call {
 
 template <class T, class F>
 struct initiate_composed {
+    // A function without captures may be copied: that spares its state a move.
+    static constexpr bool copied = std::is_empty_v<F> && std::is_trivially_copyable_v<F>;
+
     F* function;
 
     template <class Handler, class... Inputs>
     void operator()(Handler&& handler, std::tuple<Inputs...>&& inputs) const {
-        // One that has no captures may be copied: that spares its state a move.
-        using call = std::conditional_t<std::is_empty_v<F>, std::remove_const_t<F>, composed_call<F>>;
+        using call = std::conditional_t<copied, std::remove_const_t<F>, composed_call<F>>;
         auto initiation = co_composed<void()>(make<call>());
         std::apply(
             [&](auto&... in) {
@@ -48,7 +50,7 @@ struct initiate_composed {
 private:
     template <class Call>
     Call make() const {
-        if constexpr (std::is_empty_v<F>) {
+        if constexpr (copied) {
             return *function;
         } else {
             return {function};
