@@ -21,9 +21,8 @@ namespace lab {
 struct real_run {
     std::vector<strategy> strategies; // may be none
     workload work;
-    std::size_t rounds =
-        1; // each runs all strategies; of a strategy's results that with the most goodput counts
-    bool measures = false; // first
+    std::size_t rounds = 1; // each runs all; of a strategy's results the one with the most goodput counts
+    bool measures = false;  // first
     std::function<void(run_result const&)> tell;
     std::ostream* out = nullptr; // for what else there is to say
 };
