@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <ranges>
 #include <string>
 
@@ -25,27 +26,36 @@ std::size_t fulfilled(auto const& outcomes) {
         std::ranges::count_if(outcomes, [](auto const& each) { return each.has_value(); }));
 }
 
-/// Registers "width/<contender>@<width>" for each width that `when` holds for. `FanOut(width)` is a coroutine that runs one
-/// fan-out, and returns how many of its children have succeeded.
-template <auto FanOut>
-struct sweep {
-    explicit sweep(
-        std::string const& contender, bool (*when)(std::size_t) = [](std::size_t) { return true; }) {
+/// Registers "width/<contender>@<width>" for each width that `when` holds for. `run(width, times)` runs so many fan-outs, one after another,
+/// in a context of their own.
+struct sweep_by {
+    sweep_by(
+        std::string const& contender, std::function<void(std::size_t, std::size_t)> run,
+        bool (*when)(std::size_t) = [](std::size_t) { return true; }) {
         for (auto const width : widths | std::views::filter(when)) {
             auto const at = '@' + std::to_string(width);
             bench::config const config{.floor = "width/loop" + at, .sizes = {(std::max)(width, widths[4])}};
-            bench::contender("width/" + contender + at, config, [width](std::size_t n) { run(width, n); });
+            bench::contender("width/" + contender + at, config, [run, width](std::size_t n) {
+                bench::require(n % width == 0, "N is a multiple of the width");
+                run(width, n / width);
+            });
         }
     }
+};
+
+/// The same, for a coroutine `FanOut(width)` that runs one fan-out, and returns how many of its children have succeeded.
+template <auto FanOut>
+struct sweep : sweep_by {
+    explicit sweep(
+        std::string const& contender, bool (*when)(std::size_t) = [](std::size_t) { return true; })
+        : sweep_by(contender, run, when) {}
 
 private:
     using executor_type = typename decltype(FanOut(std::size_t{}))::executor_type;
 
-    /// n children in all.
-    static void run(std::size_t width, std::size_t n) {
+    static void run(std::size_t width, std::size_t times) {
         asio::io_context context(1);
-        bench::require(n % width == 0, "N is a multiple of the width");
-        bench::run_in(context, in_turn(width, n / width));
+        bench::run_in(context, in_turn(width, times));
     }
 
     static asio::awaitable<void, executor_type> in_turn(std::size_t width, std::size_t times) {
