@@ -15,6 +15,9 @@
 namespace fanout::detail {
 
 /// Costs up to 8 bytes for each input, and up to 50 for each that is kept; nothing before the first is.
+///
+/// A template, so that its vectors and their sorting are not compiled where nothing is retried.
+template <class First = first_failure>
 class first_failures {
 public:
     /// The input is rejected again: what it was rejected with before is its first error.
@@ -50,7 +53,7 @@ public:
     }
 
     /// What is left, in the order of the inputs.
-    std::vector<first_failure> take() {
+    std::vector<First> take() {
         std::sort(kept_.begin(), kept_.end(), [](auto const& a, auto const& b) { return a.index < b.index; });
         place_.clear();
         return std::move(kept_);
@@ -58,7 +61,7 @@ public:
 
 private:
     std::vector<std::uint32_t> place_; ///< of an input among those kept, from 1; 0: it is not
-    std::vector<first_failure> kept_;
+    std::vector<First> kept_;
 };
 
 } // namespace fanout::detail

@@ -67,7 +67,7 @@ public:
 
 private:
     std::vector<std::uint32_t> attempts_;
-    first_failures firsts_;
+    first_failures<> firsts_;
 };
 
 template <class T, bool>
@@ -103,7 +103,7 @@ public:
 
 private:
     std::array<std::uint32_t, sizeof...(Ts)> attempts_{};
-    first_failures firsts_;
+    first_failures<> firsts_;
 };
 
 /// `retry(factory)`: the value, or what the last attempt threw; or, where the child tells its errors by
