@@ -5,7 +5,7 @@
 # nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
 #   demo  compiler, CMake, Boost, and what the example programs link
 #   bench demo, and what times, counts and plots: Google Benchmark, valgrind, gnuplot, Python
-#   test  demo, doctest, the servers and clients of the integration tests and of the examples that need one, and what
+#   test  bench, doctest, the servers and clients of the integration tests and of the examples that need one, and what
 #         looks at pictures and traces: a browser without a window, node, speedscope
 #   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
 # What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
@@ -203,7 +203,7 @@ test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless l
     python3-pil fonts-dejavu-core)
 bench=(libbenchmark-dev valgrind python3)
 # Another gnuplot than gnuplot-nox does as well, and would have to make room for it.
-command -v gnuplot >/dev/null || test+=(gnuplot-nox) bench+=(gnuplot-nox)
+command -v gnuplot >/dev/null || bench+=(gnuplot-nox)
 command -v node >/dev/null || test+=(nodejs)
 # A whole browser does as well, as tests/integration/browser.py has it.
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || test+=(chromium-headless-shell)
@@ -212,8 +212,8 @@ ci=(clang-19 libclang-rt-19-dev clang-format-19)
 case "${1-}" in
 demo) install_packages "${demo[@]}" ;;
 bench) install_packages "${demo[@]}" "${bench[@]}" ;;
-test) install_packages "${demo[@]}" "${test[@]}" ;;
-ci) install_packages "${demo[@]}" "${test[@]}" "${ci[@]}" ;;
+test) install_packages "${demo[@]}" "${bench[@]}" "${test[@]}" ;;
+ci) install_packages "${demo[@]}" "${bench[@]}" "${test[@]}" "${ci[@]}" ;;
 *)
     echo "usage: scripts/setup.sh demo|bench|test|ci" >&2
     exit 2

@@ -14,7 +14,7 @@ bench::asio::awaitable<void> pairs(std::size_t n) {
 }
 
 bench::contender const one("pair/fanout_all", pair::config, bench::one<pairs<pair::child>>);
-bench::contender const ready("pair/fanout_all@ready", pair::of_ready, bench::one<pairs<pair::ready>>);
+bench::contender const ready("pair/fanout_all@ready", pair::of_ready, bench::one<pairs<pair::ready_child>>);
 bench::contender const threads("pair/fanout_all@threads", pair::on_threads,
                                bench::threads<pairs<pair::child>>);
 

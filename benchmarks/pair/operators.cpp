@@ -17,7 +17,7 @@ bench::asio::awaitable<void> pairs(std::size_t n) {
 }
 
 bench::contender const one("pair/operators", pair::config, bench::one<pairs<pair::child>>);
-bench::contender const ready("pair/operators@ready", pair::of_ready, bench::one<pairs<pair::ready>>);
+bench::contender const ready("pair/operators@ready", pair::of_ready, bench::one<pairs<pair::ready_child>>);
 bench::contender const threads("pair/operators@threads", pair::on_threads,
                                bench::threads<pairs<pair::child>>);
 

@@ -19,7 +19,8 @@ bench::asio::awaitable<void> pairs(std::size_t n) {
 }
 
 bench::contender const one("pair/parallel_group", pair::config, bench::one<pairs<pair::child>>);
-bench::contender const ready("pair/parallel_group@ready", pair::of_ready, bench::one<pairs<pair::ready>>);
+bench::contender const ready("pair/parallel_group@ready", pair::of_ready,
+                             bench::one<pairs<pair::ready_child>>);
 bench::contender const threads("pair/parallel_group@threads", pair::on_threads,
                                bench::threads<pairs<pair::child>>);
 

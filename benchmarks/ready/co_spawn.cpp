@@ -5,7 +5,9 @@
 
 namespace {
 
-bench::asio::awaitable<void> spawned(std::size_t n) { co_await bench::spawn_and_count(n, ready::ready); }
+bench::asio::awaitable<void> spawned(std::size_t n) {
+    co_await bench::spawn_and_count(n, ready::ready_child);
+}
 
 bench::contender const one("ready/co_spawn", ready::config, bench::one<spawned>);
 

@@ -6,7 +6,9 @@
 
 namespace {
 
-bench::asio::awaitable<void> all(std::size_t n) { co_await fanout::when_all(ready::inputs(n), ready::ready); }
+bench::asio::awaitable<void> all(std::size_t n) {
+    co_await fanout::when_all(ready::inputs(n), ready::ready_child);
+}
 
 bench::contender const one("ready/fanout_all", ready::config, bench::one<all>);
 

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// The floor: the same children one after another, in a plain loop.
+// The loop as a program of its own: see workload.hpp.
 
 #include "workload.hpp"
 
 namespace {
 
-bench::asio::awaitable<void> loop(std::size_t n) {
-    for (auto const i : ready::inputs(n)) {
-        co_await ready::ready(i);
-    }
-}
-
-bench::contender const one("ready/loop", ready::config, bench::one<loop>);
+bench::contender const one("ready/loop", ready::config, bench::one<ready::loop>);
 
 } // namespace

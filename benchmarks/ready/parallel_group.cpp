@@ -6,7 +6,7 @@
 namespace {
 
 bench::asio::awaitable<void> group(std::size_t n) {
-    co_await bench::spawn_group<bench::asio::experimental::wait_for_all>(n, ready::ready);
+    co_await bench::spawn_group<bench::asio::experimental::wait_for_all>(n, ready::ready_child);
 }
 
 bench::contender const one("ready/parallel_group", ready::config, bench::one<group>);

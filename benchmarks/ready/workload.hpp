@@ -9,6 +9,14 @@ namespace ready {
 
 using namespace bench::children;
 
-inline bench::config const config{.floor = "ready/loop"};
+/// The same children one after another.
+inline asio::awaitable<void> loop(std::size_t n) {
+    for (auto const i : inputs(n)) {
+        co_await ready_child(i);
+    }
+}
+
+// The floor is the loop in the unit of fanout_settled: see window/workload.hpp.
+inline bench::config const config{.floor = "ready/loop@beside"};
 
 } // namespace ready

@@ -22,8 +22,15 @@ inline auto inputs(std::size_t n) { return std::views::iota(std::size_t{0}, n); 
 /// Suspends once.
 inline asio::awaitable<void> child(std::size_t) { co_await asio::post(asio::deferred); }
 
+/// The children one after another: the floor of those that suspend.
+inline asio::awaitable<void> loop(std::size_t n) {
+    for (auto const i : inputs(n)) {
+        co_await child(i);
+    }
+}
+
 /// Never suspends.
-inline asio::awaitable<void> ready(std::size_t) { co_return; }
+inline asio::awaitable<void> ready_child(std::size_t) { co_return; }
 
 /// What knows its executor's type is cheaper, and runs on no other.
 using executor = asio::io_context::executor_type;

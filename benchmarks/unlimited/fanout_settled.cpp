@@ -13,4 +13,7 @@ bench::asio::awaitable<void> settled(std::size_t n) {
 
 bench::contender const one("unlimited/fanout_settled", unlimited::config, bench::one<settled>);
 
+// The floor of them all: see workload.hpp.
+bench::contender const loop("unlimited/loop@beside", unlimited::config, bench::one<unlimited::loop>);
+
 } // namespace

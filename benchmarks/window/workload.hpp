@@ -11,13 +11,6 @@ using namespace bench::children;
 
 inline constexpr std::size_t width = 64;
 
-/// The floor: the same children one after another.
-inline asio::awaitable<void> loop(std::size_t n) {
-    for (auto const i : inputs(n)) {
-        co_await child(i);
-    }
-}
-
 inline concrete<void> concrete_loop(std::size_t n) {
     for (auto const i : inputs(n)) {
         co_await concrete_child(i);

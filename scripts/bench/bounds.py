@@ -80,5 +80,5 @@ class Verdict:
 
 
 def judge(bound, figure):
-    """As it is printed, with three decimals: so that no line says that 1.120 is more than 1.12."""
-    return Verdict(bound, round(figure, 3))
+    """The figure is held against its bound as it is printed: so that no line says that 1.120 is more than 1.12."""
+    return Verdict(bound, round(figure, 0 if bound.unit == "instructions" else 3))
