@@ -161,20 +161,22 @@ def plot(folder, rows, tell):
             measure.run(["gnuplot", "-e", f"data='{data}'; output_file='{picture}'", file])
 
 
-def written(text, given, about):
-    command = "scripts/bench.sh" + (" --quick" if given.quick else "") + " --write"
-    return f"""# What a fan-out costs
+def about(given):
+    """What the figures depend on, and how to make them anew."""
+    command = " ".join(["scripts/bench.sh", *sys.argv[1:]])
+    if given.programs:
+        return f"Measured by `{command}`.\n"
+    on = build.description(given.build)
+    return (
+        f"Measured by `{command}`: {on['processor']}; {on['compiler']}, {on['flags']}; Boost {on['Boost']};\n"
+        f"valgrind {on['valgrind']}.\n"
+    )
 
-Measured by `{command}`, which also writes this page. {about['processor']}; {about['compiler']}, {about['flags']};
-Boost {about['Boost']}; valgrind {about['valgrind']}.
 
-{text}"""
-
-
-HOW_TO_READ = """Per child, or per pair in the workload of pairs. The names are those of `benchmarks/<workload>/<contender>.cpp`, and
-behind an `@` a variant. Time and ratio: as many times the floor of the workload, whose own ratio is 1; times are medians
-of runs that take turns. Instructions: those of the process, not of the kernel. Peak: what lives at once, of as many
-children as the contender is measured with.
+HOW_TO_READ = """All of it is per child, or per pair of children, but the peak, which is what lives at once in one run. The names are
+those of `benchmarks/<workload>/<contender>.cpp`, behind an `@` a variant. The ratios of time and of instructions are to
+the floor of the workload, whose own ratio is 1; those of time are medians of runs that take turns. Instructions are
+those of the process, not of the kernel.
 """
 
 
@@ -196,12 +198,12 @@ def main():
         verdicts = [bounds_file.judge(bound, figure_of(bound, rows, tell)) for bound in bounds]
         if given.svg:
             plot(given.svg, rows, tell)
-        text = f"{HOW_TO_READ}\n{table.results(rows.values())}"
+        text = f"{about(given)}\n{HOW_TO_READ}\n{table.results(rows.values())}"
         if verdicts:
             text += f"\n{table.bounds(verdicts)}"
         if given.write:
             WRITTEN.parent.mkdir(parents=True, exist_ok=True)
-            WRITTEN.write_text(written(text, given, build.description(given.build)))
+            WRITTEN.write_text(f"# What a fan-out costs\n\n{text}")
     except measure.MeasurementError as error:
         tell.end()
         print(f"scripts/bench.sh: could not measure: {error}", file=sys.stderr)
