@@ -16,8 +16,8 @@ namespace fanout::detail {
 /// middle at most 2^-(Bits+1) away from any of them. Below 2^(Bits+1) ns each value has a bucket of its own; from
 /// 2^49 ns (6.5 days) on there is one for all. Takes 8 · 2^Bits · (50 - Bits) bytes, and never allocates.
 ///
-/// Why not a library's: Boost.Histogram with a logarithmic axis would add 0.4 s to the 2.0 s that fanout.hpp takes to
-/// compile (g++ 12), for all who include it, and 73 instructions per duration rather than 20.
+/// Why not a library's: Boost.Histogram with a logarithmic axis would add 0.4 s to the less than 2 s that fanout.hpp
+/// takes to compile (g++ 12), for all who include it, and 73 instructions per duration rather than 20.
 template <unsigned Bits>
 class latency_histogram {
 public:
