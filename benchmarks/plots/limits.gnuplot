@@ -14,9 +14,13 @@ set xrange [0.8:5000]
 set yrange [500:10000]
 set ytics ("500" 500, "1,000" 1000, "2,000" 2000, "5,000" 5000, "10,000" 10000)
 
+found = but_loop(measured("limits", "instructions"))
+if (words(found) == 0) { exit }
+set output output_file
+
 # The loop knows one window. What it costs is drawn as the floor of all.
 stats rows("limits", "loop", "instructions") using 2 nooutput name "floor"
-plot for [c in but_loop(measured("limits", "instructions"))] rows("limits", c, "instructions") using 1:2 \
+plot for [c in found] rows("limits", c, "instructions") using 1:2 \
     with linespoints title title_of(c) linecolor rgb colour_of(c) pointtype point_of(c) pointsize 0.7 \
     linewidth (is_ours(c) ? 3 : 1.5), \
     floor_mean with lines title title_of("loop") linecolor rgb colour_of("loop") linewidth 1.5 dashtype 2

@@ -12,6 +12,9 @@ set xtics 1, 2
 set yrange [0:*]
 
 others = but_loop(measured("threads", "time"))
+if (words(others) == 0) { exit }
+set output output_file
+
 stats rows("threads", word(others, 1), "time") using 1 nooutput name "sizes"
 set xrange [0.9:sizes_max * 1.1]
 plot x with lines title "as many times as threads" linecolor rgb "#9198a1" linewidth 1 dashtype 3, \

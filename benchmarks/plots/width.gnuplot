@@ -14,6 +14,8 @@ set yrange [500:10000]
 set ytics ("500" 500, "1,000" 1000, "2,000" 2000, "5,000" 5000, "10,000" 10000)
 
 found = measured("width", "instructions")
+if (words(found) == 0) { exit }
+set output output_file
 plot for [c in found] rows("width", c, "instructions") using 1:2 \
     with linespoints title title_of(c) linecolor rgb colour_of(c) pointtype point_of(c) pointsize 0.7 \
     linewidth (is_ours(c) ? 3 : 1.5) dashtype 1 + (c eq "loop")
