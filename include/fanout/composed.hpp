@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// composed: a child that is written as a coroutine and is an operation, by Asio's co_composed. It costs less than an
-// awaitable. No part of `fanout.hpp`, since few need what it includes.
+// composed: a child that is written as a coroutine and is an operation, by Asio's co_composed. Without a limit it costs
+// about half of what an awaitable does. No part of `fanout.hpp`, since few need what it includes.
 
 #include <fanout/detail/composed_promise.hpp>
 #include <fanout/named.hpp>
