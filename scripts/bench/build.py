@@ -9,6 +9,15 @@ from measure import MeasurementError, run
 
 BUILD_SECONDS_AT_MOST = 3600
 
+ASK_FOR_VERSIONS = """#include <boost/version.hpp>
+fanout_boost BOOST_LIB_VERSION
+#ifdef __clang__
+fanout_clang __clang_version__
+#else
+fanout_gcc __VERSION__
+#endif
+"""
+
 
 def configure(root, folder, tell):
     """What there is to build: (workload, target, program)."""
@@ -49,18 +58,21 @@ def description(folder):
         return found[1] if found else ""
 
     compiler = cached("CMAKE_CXX_COMPILER")
-    source = "#include <boost/version.hpp>\nfanout_boost BOOST_LIB_VERSION\n"
-    boost = subprocess.run(
+    preprocessed = subprocess.run(
         [compiler, "-E", "-P", "-x", "c++", f"-I{cached('Boost_INCLUDE_DIR') or '.'}", "-"],
-        input=source, capture_output=True, text=True, check=False,
+        input=ASK_FOR_VERSIONS, capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
-    found = re.search(r'fanout_boost "(.*)"', boost)
+
+    def version(of):
+        found = re.search(rf'^fanout_{of} "(.*)"', preprocessed, re.MULTILINE)
+        return found[1].replace("_", ".") if found else "unknown"
+
     with open("/proc/cpuinfo", encoding="utf-8") as info:
         processor = re.search(r"^model name\s*: (.*)$", info.read(), re.MULTILINE)
     return {
-        "processor": f"{processor[1] if processor else os.uname().machine}, {os.cpu_count()} of them",
-        "compiler": run([compiler, "--version"]).stdout.splitlines()[0],
+        "processor": f"{processor[1] if processor else os.uname().machine}, {os.cpu_count()} processors",
+        "compiler": f"clang++ {version('clang')}" if "fanout_clang" in preprocessed else f"g++ {version('gcc')}",
         "flags": cached("CMAKE_CXX_FLAGS_RELEASE"),
-        "Boost": found[1].replace("_", ".") if found else "unknown",
+        "Boost": version("boost"),
         "valgrind": run(["valgrind", "--version"]).stdout.strip().removeprefix("valgrind-"),
     }

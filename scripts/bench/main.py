@@ -162,8 +162,10 @@ def plot(folder, rows, tell):
 
 
 def about(given):
-    """What the figures depend on, and how to make them anew."""
-    command = " ".join(["scripts/bench.sh", *sys.argv[1:]])
+    """What the figures depend on, and how to make them anew, less the options that say where."""
+    options = ["--quick"] if given.quick else []
+    options += [f"--only {only}" for only in given.only]
+    command = " ".join(["scripts/bench.sh", *options])
     if given.programs:
         return f"Measured by `{command}`.\n"
     on = build.description(given.build)
