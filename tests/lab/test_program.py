@@ -158,6 +158,18 @@ class Program(unittest.TestCase):
         self.assertEqual(chapter["left_out"], ["unlimited exponential:4"])
         self.assertEqual(list(results(chapter)), ["window:64 exponential:4", "window:32 exponential:4"])
 
+    def test_memory_grows_by_the_results_and_by_nothing_else(self):
+        def peak(scale):
+            with subprocess.Popen([LAB, "--scale", str(scale), "--strategy", "window:64", "--json"],
+                                  stdout=subprocess.PIPE) as ran:
+                told, = json.load(ran.stdout)["chapters"]
+                _, status, usage = os.wait4(ran.pid, 0)
+                ran.returncode = os.waitstatus_to_exitcode(status)
+            self.assertEqual(ran.returncode, 0)
+            return 1024 * usage.ru_maxrss, told["results"][0]["result_bytes"]
+        (small, kept_of_small), (large, kept_of_large) = peak(100_000), peak(1_000_000)
+        self.assertLess((large - small) / (kept_of_large - kept_of_small), 1.1)
+
     def test_standard_output_that_is_full_is_reported(self):
         for arguments in ((), ("--json",)):
             with open("/dev/full", "w", encoding="utf-8") as full:
