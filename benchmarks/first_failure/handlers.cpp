@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// The floor: the calls by themselves, each with a handler and a cancellation signal; no coroutine, no exception. For one
-// thread.
+// The floor: the calls by themselves, each with a handler and a cancellation signal; no coroutine, no
+// exception. For one thread.
 
 #include "workload.hpp"
 

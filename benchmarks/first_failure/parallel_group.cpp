@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Asio's experimental::make_parallel_group with wait_for_one_error, over children that are spawned, and over the calls
-// themselves.
+// Asio's experimental::make_parallel_group with wait_for_one_error, over children that are spawned, and over
+// the calls themselves.
 
 #include "workload.hpp"
 

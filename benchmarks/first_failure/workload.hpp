@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// First failure: n children wait for answers that never come, then one of them is refused. The time is that from the refusal
-// until the fan-out has returned, every other child cancelled and ended; the instructions are those of all.
+// First failure: n children wait for answers that never come, then one of them is refused. The time is that
+// from the refusal until the fan-out has returned, every other child cancelled and ended; the instructions are
+// those of all.
 
 #include "../support/children.hpp"
 
@@ -35,9 +36,9 @@ using boost::system::error_code;
 /// What the one child that fails is told.
 inline error_code refused() { return asio::error::connection_refused; }
 
-/// Calls that wait for their answers, as a client has them that sends many over one connection: each ends when it is
-/// answered or cancelled. Once all n wait, the one in the middle is refused. (No timers: the fan-out is what is to be
-/// measured, not their heap.)
+/// Calls that wait for their answers, as a client has them that sends many over one connection: each ends when
+/// it is answered or cancelled. Once all n wait, the one in the middle is refused. (No timers: the fan-out is
+/// what is to be measured, not their heap.)
 class pending_calls {
 public:
     using clock = std::chrono::steady_clock;
@@ -109,8 +110,8 @@ inline error_code error_of(std::exception_ptr const& thrown) {
     }
 }
 
-/// How a child tells that it failed: "first_failure/<contender>@exception", or "@operation". `FanOut(calls)` is a coroutine
-/// that makes all calls at once, and returns the error that is reported to it.
+/// How a child tells that it failed: "first_failure/<contender>@exception", or "@operation". `FanOut(calls)` is
+/// a coroutine that makes all calls at once, and returns the error that is reported to it.
 template <auto FanOut>
 struct way {
     way(std::string const& contender, std::string const& name) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// By hand: each child is spawned once a channel, which holds as many messages as the window is wide, has room. The
-// usual way to a semaphore in Asio. For one thread; the outcomes are kept, nothing is cancelled.
+// By hand: each child is spawned once a channel, which holds as many messages as the window is wide, has room.
+// The usual way to a semaphore in Asio. For one thread; the outcomes are kept, nothing is cancelled.
 
 #include "workload.hpp"
 

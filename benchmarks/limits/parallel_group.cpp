@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Asio's experimental::make_parallel_group knows no limit: batches of the window's width, each of which waits for its
-// slowest child. (These children are all alike. Where they are not, the waiting costs more than what is measured here.)
+// Asio's experimental::make_parallel_group knows no limit: batches of the window's width, each of which waits
+// for its slowest child. (These children are all alike. Where they are not, the waiting costs more than what is
+// measured here.)
 
 #include "workload.hpp"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// By hand: as many coroutines as the window is wide take their inputs from one counter, and the one that ends last
-// resumes the caller. For one thread; the outcomes are kept, nothing is cancelled.
+// By hand: as many coroutines as the window is wide take their inputs from one counter, and the one that ends
+// last resumes the caller. For one thread; the outcomes are kept, nothing is cancelled.
 
 #include "workload.hpp"
 

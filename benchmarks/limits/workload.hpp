@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The limit sweep: fan-outs of 16,384 children, each of which posts once, in windows of 1 to 4,096. The filling of the window
-// and its draining are part of each.
+// The limit sweep: fan-outs of 16,384 children, each of which posts once, in windows of 1 to 4,096. The filling
+// of the window and its draining are part of each.
 
 #include "../support/children.hpp"
 
@@ -25,8 +25,8 @@ std::size_t fulfilled(auto const& outcomes) {
         std::ranges::count_if(outcomes, [](auto const& each) { return each.has_value(); }));
 }
 
-/// Registers "limits/<contender>@<window>" for each window. `FanOut(n, window)` is a coroutine that runs n children, and returns
-/// how many of them have succeeded.
+/// Registers "limits/<contender>@<window>" for each window. `FanOut(n, window)` is a coroutine that runs n
+/// children, and returns how many of them have succeeded.
 template <auto FanOut>
 struct sweep {
     explicit sweep(std::string const& contender) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// A fan-out of fan-outs: n children, each of which posts once, in fan-outs of 10, 100 and 1,000, all of which run at once. No
-// limit.
+// A fan-out of fan-outs: n children, each of which posts once, in fan-outs of 10, 100 and 1,000, all of which
+// run at once. No limit.
 
 #include "../support/children.hpp"
 
@@ -24,8 +24,8 @@ std::size_t fulfilled(auto const& outcomes) {
         std::ranges::count_if(outcomes, [](auto const& each) { return each.has_value(); }));
 }
 
-/// Registers "nested/<contender>@<inner width>" for each width. `FanOut(outer, inner)` is a coroutine that runs `outer` fan-outs of `inner`
-/// children, and returns how many children have succeeded.
+/// Registers "nested/<contender>@<inner width>" for each width. `FanOut(outer, inner)` is a coroutine that runs
+/// `outer` fan-outs of `inner` children, and returns how many children have succeeded.
 template <auto FanOut>
 struct sweep {
     explicit sweep(std::string const& contender) {

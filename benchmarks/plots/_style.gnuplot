@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 #
-# What the plots have in common. They read `data`, the results.tsv of scripts/bench.sh, with the columns workload,
-# contender, size, metric, value and ratio; they write `output_file`, or nothing where their workload was not measured;
-# and they run in the repository's root, as scripts/bench.sh does:
+# What the plots have in common. They read `data`, the results.tsv of scripts/bench.sh, with the columns
+# workload, contender, size, metric, value and ratio; they write `output_file`, or nothing where their workload
+# was not measured; and they run in the repository's root, as scripts/bench.sh does:
 #
 #   gnuplot -e "data='results.tsv'; output_file='width.svg'" benchmarks/plots/width.gnuplot
 
@@ -14,9 +14,9 @@ set tics nomirror textcolor rgb "#1f2328"
 set grid linewidth 1 linecolor rgb "#d8dee4"
 set key outside right center Left reverse samplen 2 spacing 1.3 textcolor rgb "#1f2328"
 
-# The contenders, in the order of the key, and what each is called there. Ours are blue or green and drawn boldly, the
-# others are not; `concrete` are those that know their executor's type. The colours are, but for the browns and greys,
-# Okabe and Ito's, which can be told apart without red or green.
+# The contenders, in the order of the key, and what each is called there. Ours are blue or green and drawn
+# boldly, the others are not; `concrete` are those that know their executor's type. The colours are, but for the
+# browns and greys, Okabe and Ito's, which can be told apart without red or green.
 contenders = "parallel_group channel operators cobalt_gather cobalt_join co_spawn workers post \
               fanout_settled fanout_concrete fanout_composed fanout_operations loop"
 titles = "make_parallel_group|channel as semaphore|awaitable_operators|Cobalt gather|Cobalt join|co_spawn, counted|workers|post, counted|\

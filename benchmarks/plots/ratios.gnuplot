@@ -4,8 +4,8 @@
 
 load "benchmarks/plots/_style.gnuplot"
 
-# A line for each: workload and variant, ratio, whether it is ours, name. The sweeps have plots of their own; of nested
-# fan-outs one width is shown.
+# A line for each: workload and variant, ratio, whether it is ours, name. The sweeps have plots of their own; of
+# nested fan-outs one width is shown.
 bars = sprintf("< awk -F '\\t' -v OFS='\\t' 'NR > 1 && $4 == \"instructions\" && $6 != \"-\" && $6 != \"1.0000\" && \
     ($1 ~ /^(window|ready|unlimited|pair|rejected)$/ || $1 == \"nested\" && $3 == 100) \
     { variant = $3 ~ /^[0-9]+$/ ? \"\" : \" @ \" $3; print $1 variant, $6, $2 ~ /^fanout/, $1 \": \" $2 variant }' '%s' | \

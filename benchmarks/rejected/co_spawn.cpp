@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// By hand: each child is spawned, and the one that ends last resumes the caller. For one thread; nothing is cancelled.
+// By hand: each child is spawned, and the one that ends last resumes the caller. For one thread; nothing is
+// cancelled.
 
 #include "workload.hpp"
 
@@ -37,7 +38,8 @@ asio::awaitable<std::size_t> of_exceptions(std::size_t n) {
     co_return n - static_cast<std::size_t>(std::ranges::count(outcomes, nullptr));
 }
 
-// co_spawn needs a result that is default-constructible, which Outcome's is not: the child writes it into its place.
+// co_spawn needs a result that is default-constructible, which Outcome's is not: the child writes it into its
+// place.
 asio::awaitable<void> keep(std::size_t i, std::optional<rejected::result>& outcome) {
     outcome = co_await rejected::returning(i);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Asio's experimental::make_parallel_group, over children that are spawned, and over operations. (Outcome's results are
-// not default-constructible, so co_spawn returns none of them, and there is no group of such children.)
+// Asio's experimental::make_parallel_group, over children that are spawned, and over operations. (Outcome's
+// results are not default-constructible, so co_spawn returns none of them, and there is no group of such
+// children.)
 
 #include "workload.hpp"
 

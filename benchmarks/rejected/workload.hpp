@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Half of the children fail, and the fan-out tells what became of each; no limit. They fail in three ways: `exception`, they
-// throw; `result`, they return an Outcome; `operation`, they are operations that complete with an error code.
+// Half of the children fail, and the fan-out tells what became of each; no limit. They fail in three ways:
+// `exception`, they throw; `result`, they return an Outcome; `operation`, they are operations that complete
+// with an error code.
 
 #include "../support/children.hpp"
 
@@ -45,7 +46,8 @@ inline auto completing(std::size_t i) {
     return asio::post(asio::deferred([i] { return asio::deferred.values(answer(i)); }));
 }
 
-/// Registers "rejected/<contender>@<way>". `FanOut(n)` is a coroutine that runs n children, and returns how many of them were rejected.
+/// Registers "rejected/<contender>@<way>". `FanOut(n)` is a coroutine that runs n children, and returns how
+/// many of them were rejected.
 template <auto FanOut>
 struct way {
     way(std::string const& contender, std::string const& name) {

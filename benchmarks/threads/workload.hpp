@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Children that only compute, some 10 µs each, on pools of 1, 2, 4… threads: up to as many as there are processors, and at
-// least 2. The floor is a loop on one thread. What is told is wall time.
+// Children that only compute, some 10 µs each, on pools of 1, 2, 4… threads: up to as many as there are
+// processors, and at least 2. The floor is a loop on one thread. What is told is wall time.
 
 #include "../support/bench.hpp"
 
@@ -51,8 +51,8 @@ inline void check(std::uint64_t sum, std::size_t n) {
 inline bench::config const config{
     .floor = "threads/loop", .sizes = {4'096}, .time = bench::time_by::run_itself};
 
-/// Registers "threads/<contender>@<threads>" for each size of a pool. `run(pool, threads, n)` runs n children, and returns the sum of
-/// what they computed. The making and the ending of the pool's threads is not measured.
+/// Registers "threads/<contender>@<threads>" for each size of a pool. `run(pool, threads, n)` runs n children,
+/// and returns the sum of what they computed. The making and the ending of the pool's threads is not measured.
 struct sweep {
     explicit sweep(std::string const& contender,
                    std::uint64_t (*run)(asio::thread_pool&, std::size_t, std::size_t)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// By hand: each child is spawned, and the one that ends last resumes the caller. For one thread; nothing is cancelled.
+// By hand: each child is spawned, and the one that ends last resumes the caller. For one thread; nothing is
+// cancelled.
 
 #include "workload.hpp"
 

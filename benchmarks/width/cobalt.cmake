@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: BSL-1.0
 
-# Boost.Cobalt, for the contenders that use it. It is part of Boost since 1.84 and, other than Asio, has to be compiled: Debian 12
-# and 13 have no package of it. It is found
+# Boost.Cobalt, for the contenders that use it. It is part of Boost since 1.84 and, other than Asio, has to be
+# compiled: Debian 12 and 13 have no package of it. It is found
 #   - where the Boost that CMake finds has it (its package boost_cobalt), or
-#   - in the folder FANOUT_COBALT_BOOST, a release of Boost as it is unpacked: headers in boost/, Cobalt's sources in
-#     libs/cobalt/src. They are compiled here, and its contenders use that release's Asio: compare their figures with those of
-#     the others only if these are of the same Boost (-DBoost_ROOT=…).
+#   - in the folder FANOUT_COBALT_BOOST, a release of Boost as it is unpacked: headers in boost/, Cobalt's sources
+#     in libs/cobalt/src. They are compiled here, and its contenders use that release's Asio: compare their figures
+#     with those of the others only if these are of the same Boost (-DBoost_ROOT=…).
 # Where it is not found, its contenders are left out.
 include_guard(GLOBAL)
 
-set(FANOUT_COBALT_BOOST "" CACHE PATH "An unpacked release of Boost, 1.84 or newer, for the benchmarks of Boost.Cobalt")
+set(FANOUT_COBALT_BOOST "" CACHE PATH
+    "An unpacked release of Boost, 1.84 or newer, for the benchmarks of Boost.Cobalt")
 
 if(FANOUT_COBALT_BOOST)
     set(sources ${FANOUT_COBALT_BOOST}/libs/cobalt/src)
@@ -37,8 +38,8 @@ else()
     endif()
 endif()
 
-# cobalt_benchmark(<workload> <contender>): as fanout_benchmark, where Cobalt is found. The frame is compiled anew, for one
-# program cannot hold two releases of Asio.
+# cobalt_benchmark(<workload> <contender>): as fanout_benchmark, where Cobalt is found. The frame is compiled anew,
+# for one program cannot hold two releases of Asio.
 function(cobalt_benchmark workload contender)
     if(NOT TARGET bench_cobalt)
         return()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Boost.Cobalt's gather, which tells what became of each, over promises: coroutines that are started when they are made.
+// Boost.Cobalt's gather, which tells what became of each, over promises: coroutines that are started when they
+// are made.
 
 #include "workload.hpp"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Boost.Cobalt's join, which throws the first error, over promises: coroutines that are started when they are made.
+// Boost.Cobalt's join, which throws the first error, over promises: coroutines that are started when they are
+// made.
 
 #include "workload.hpp"
 

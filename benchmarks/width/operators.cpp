@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 
-// Asio's experimental::awaitable_operators: `a() && b() && …`, which is for a number of children that the code knows.
+// Asio's experimental::awaitable_operators: `a() && b() && …`, which is for a number of children that the code
+// knows.
 
 #include "workload.hpp"
 

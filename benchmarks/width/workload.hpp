@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The width sweep: fan-outs of one width, one after another, without a limit; each child posts once. At a width of 1 the
-// cost is that of a fan-out, at 100,000 that of its children and of the memory that they take.
+// The width sweep: fan-outs of one width, one after another, without a limit; each child posts once. At a width
+// of 1 the cost is that of a fan-out, at 100,000 that of its children and of the memory that they take.
 
 #include "../support/children.hpp"
 
@@ -26,8 +26,8 @@ std::size_t fulfilled(auto const& outcomes) {
         std::ranges::count_if(outcomes, [](auto const& each) { return each.has_value(); }));
 }
 
-/// Registers "width/<contender>@<width>" for each width that `when` holds for. `run(width, times)` runs so many fan-outs, one after another,
-/// in a context of their own.
+/// Registers "width/<contender>@<width>" for each width that `when` holds for. `run(width, times)` runs so many
+/// fan-outs, one after another, in a context of their own.
 struct sweep_by {
     sweep_by(
         std::string const& contender, std::function<void(std::size_t, std::size_t)> run,
@@ -43,7 +43,8 @@ struct sweep_by {
     }
 };
 
-/// The same, for a coroutine `FanOut(width)` that runs one fan-out, and returns how many of its children have succeeded.
+/// The same, for a coroutine `FanOut(width)` that runs one fan-out, and returns how many of its children have
+/// succeeded.
 template <auto FanOut>
 struct sweep : sweep_by {
     explicit sweep(
