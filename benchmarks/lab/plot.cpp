@@ -81,19 +81,22 @@ std::vector<drawn_series> group(std::vector<plot_point> const& points) {
 
 // Told apart by people who do not see all colours, too: by Okabe and Ito.
 constexpr std::array colours{"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
-// gnuplot's filled shapes: circle, square, triangle, upside down, diamond, pentagon.
+// gnuplot's filled shapes: circle, square, triangle, upside down, diamond, pentagon. They become smaller in the order in
+// which they are drawn, so that none hides another at the same place.
 constexpr std::array shapes{7, 5, 9, 11, 13, 15};
+constexpr std::array sizes{"1.9", "1.7", "1.5", "1.3", "1.1", "0.9", "0.7"};
 
 // `plot` of one column of all series. The legend stands beside the first.
 std::string curves(std::vector<drawn_series> const& all, int column, bool legend) {
     std::string out = "plot ";
+    std::size_t marks = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
         auto const* const colour = colours[i % colours.size()];
         out += i == 0 ? "" : ", \\\n     ";
         out += "$s" + std::to_string(i) + " using 1:" + std::to_string(column) + " with " +
-               (all[i].line ? "linespoints linewidth 2 pointtype 7 pointsize 0.5"
-                            : "points linewidth 2 pointsize 1.3 pointtype " +
-                                  std::to_string(shapes[i % shapes.size()])) +
+               (all[i].line ? std::string("linespoints linewidth 2 pointtype 7 pointsize 0.5")
+                            : "points pointsize " + std::string(sizes[marks++ % sizes.size()]) +
+                                  " pointtype " + std::to_string(shapes[i % shapes.size()])) +
                " linecolor rgb '" + colour + "' " +
                (legend ? "title " + quoted(all[i].title) : std::string("notitle"));
     }
