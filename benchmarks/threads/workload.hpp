@@ -26,7 +26,7 @@ inline auto inputs(std::size_t n) { return std::views::iota(std::size_t{0}, n); 
 /// Each step needs the one before: no compiler shortens it, and no processor runs two at once.
 inline std::uint64_t compute(std::size_t i) {
     std::uint64_t x = i + 1;
-    for (int step = 0; step < 6'000; ++step) {
+    for (int step = 0; step < 12'000; ++step) {
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
@@ -49,7 +49,7 @@ inline void check(std::uint64_t sum, std::size_t n) {
 }
 
 inline bench::config const config{
-    .floor = "threads/loop", .sizes = {4'096}, .time = bench::time_by::run_itself};
+    .floor = "threads/loop", .sizes = {2'048}, .time = bench::time_by::run_itself};
 
 /// Registers "threads/<contender>@<threads>" for each size of a pool. `run(pool, threads, n)` runs n children,
 /// and returns the sum of what they computed. The making and the ending of the pool's threads is not measured.
