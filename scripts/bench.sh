@@ -15,5 +15,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/paths.sh
 
-command -v $fanout_python >/dev/null || scripts/setup.sh bench
-exec $fanout_python -B scripts/bench/main.py "$@"
+command -v "$fanout_python" >/dev/null || scripts/setup.sh bench
+exec "$fanout_python" -B scripts/bench/main.py "$@"
