@@ -16,8 +16,8 @@ namespace lab {
 using probe_step = std::function<void(std::size_t window, double per_second)>;
 
 // First calls one after another, for their times: 400, or as many as there are in 3 s, at least 20. Then windows of 2, 4,
-// 8 … up to the number of connections, until two in a row were hardly better than the best. The capacity is, by
-// Little's law, the highest rate times the mean time. Throws std::runtime_error where a call fails that is alone.
+// 8 … up to the number of connections, each twice, until two in a row were hardly better than the best. The capacity is,
+// by Little's law, the highest rate times the mean time. Throws std::runtime_error where a call fails that is alone.
 boost::asio::awaitable<measured> measure(server& of, probe_step tell);
 
 } // namespace lab
