@@ -172,17 +172,25 @@ struct never_overload {
     constexpr bool operator()(error_code const&, std::exception_ptr const&) const noexcept { return false; }
 };
 
+/// Where no options were given: neither a deadline nor a timeout, which then cost nothing.
+struct no_times {
+    using clock_type = options::clock_type;
+    static constexpr std::optional<clock_type::duration> attempt_timeout{};
+    static constexpr std::optional<deadline_at<clock_type>> deadline{};
+};
+
 /// The arguments of a combinator, in one place.
-template <class Clock, class ObserverArg, class On, class Limits, class Overload>
+template <class Times, class ObserverArg, class On, class Limits, class Overload>
 struct settings {
-    using clock = Clock;
+    using clock = typename Times::clock_type;
+    static constexpr bool timed = !std::is_same_v<Times, no_times>;
     using observer_type = std::remove_cvref_t<ObserverArg>;
     using on_type = On;
     using admission_type = decltype(Limits::admission);
     using keys_type = decltype(Limits::keys);
 
     [[no_unique_address]] Limits limits;
-    basic_options<Clock> times;
+    [[no_unique_address]] Times times;
     [[no_unique_address]] observer_holder<ObserverArg> watcher;
     [[no_unique_address]] On on_executor;
     [[no_unique_address]] Overload overload;
@@ -190,8 +198,9 @@ struct settings {
 
 template <class... As>
 constexpr auto make_settings(As&&... as) {
-    auto const times = pick<options_kind>(options{}, std::forward<As>(as)...);
-    using clock = typename std::remove_cvref_t<decltype(times)>::clock_type;
+    auto const times = pick<options_kind>(no_times{}, std::forward<As>(as)...);
+    using times_type = std::remove_cv_t<decltype(times)>;
+    using clock = typename times_type::clock_type;
     if (times.attempt_timeout && *times.attempt_timeout <= clock::duration::zero()) {
         throw std::invalid_argument("fanout::options: attempt_timeout must be more than 0");
     }
@@ -208,7 +217,7 @@ constexpr auto make_settings(As&&... as) {
             return pick<on_kind>(no_executor{}, std::forward<As>(as)...).executor();
         }
     }();
-    return settings<clock, held, decltype(where), decltype(limits), decltype(overload)>{
+    return settings<times_type, held, decltype(where), decltype(limits), decltype(overload)>{
         std::move(limits), times,
         observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)), std::move(where),
         std::move(overload)};

@@ -15,6 +15,7 @@
 #include <fanout/observe/observer.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
+#include <boost/config.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -113,7 +114,7 @@ protected:
     // ---- work
 
     /// Takes something to run, which starts now.
-    bool take_work(lane_type& l) {
+    BOOST_FORCEINLINE bool take_work(lane_type& l) {
         auto const taken = this->take_permit(l);
         if (taken) {
             note_started(l);
@@ -124,7 +125,9 @@ protected:
     void note_started(lane_type& l) {
         l.running = true;
         l.cause = cancel_cause::none;
-        ++l.incarnation;
+        if constexpr (Threaded) {
+            ++l.incarnation;
+        }
         constexpr bool watched =
             has_on_started<typename Job::observer_type> || has_on_settled<typename Job::observer_type>;
         if (watched || base::admission::wants_latency || job_.attempt_timeout()) {
@@ -172,7 +175,9 @@ protected:
             --this->watch_.in_flight;
         }
         l.running = false;
-        lanes_.untime(l);
+        if constexpr (Job::timed) {
+            lanes_.untime(l);
+        }
     }
 
     void tell_settled(lane_type& l, state what, error_code const& code, bool retried, feedback::kind load) {

@@ -5,6 +5,7 @@
 // cancellation slot.
 
 #include <fanout/detail/counted_ref.hpp>
+#include <fanout/detail/serial.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -18,6 +19,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -50,13 +52,19 @@ class completion {
         handler_executor, boost::asio::execution::outstanding_work_t::tracked_t>::type>;
 
 public:
+    /// `same`: it is known that the handler's executor is the fan-out's, `ex`.
     template <class H>
-    completion(H&& handler, Executor const& ex)
-        : handler_(std::forward<H>(handler)),
-          executor_(boost::asio::get_associated_executor(handler_, ex)),
-          work_(boost::asio::prefer(executor_, boost::asio::execution::outstanding_work.tracked)) {
-        if constexpr (std::is_same_v<handler_executor, Executor>) {
-            same_executor_ = executor_ == ex;
+    completion(H&& handler, Executor const& ex, bool same)
+        : handler_(std::forward<H>(handler)), same_executor_(same) {
+        if (!same) {
+            executor_.emplace(boost::asio::get_associated_executor(handler_, ex));
+            if constexpr (std::is_same_v<handler_executor, Executor>) {
+                same_executor_ = *executor_ == ex;
+            }
+        }
+        if (!same_executor_ || !FanOut::lanes_count_as_work) {
+            work_.emplace(boost::asio::prefer(boost::asio::get_associated_executor(handler_, ex),
+                                              boost::asio::execution::outstanding_work.tracked));
         }
     }
     completion(completion const&) = delete;
@@ -64,6 +72,10 @@ public:
     ~completion() { disconnect(); }
 
     Handler const& handler() const noexcept { return handler_; }
+
+    /// It was launched where its executor's work runs, and may be called there: so it may be at its end, if the handler's
+    /// executor is the same.
+    void launched_there() noexcept { call_ = same_executor_; }
 
     bool cancellable() const noexcept {
         return boost::asio::get_associated_cancellation_slot(handler_).is_connected();
@@ -114,7 +126,11 @@ private:
         self->alarm_.stop();
         auto& c = self->completion_;
         auto const initiating = initiation::of(self.get());
-        auto const ex = c.executor_;
+        if (!initiating && (c.call_ || runs_here(c.executor(*self)))) {
+            finalise(std::move(self));
+            return;
+        }
+        auto const ex = c.executor(*self);
         auto const immediate = boost::asio::get_associated_immediate_executor(c.handler_, ex);
         auto allocator = boost::asio::get_associated_allocator(c.handler_);
         last_step step{std::move(self), std::move(allocator)};
@@ -156,7 +172,8 @@ private:
         }
         ++on_their_way_;
         auto const there = self->executor();
-        boost::asio::post(there, [self = std::move(self), type, back = executor_]() mutable {
+        auto const here = executor(*self);
+        boost::asio::post(there, [self = std::move(self), type, back = here]() mutable {
             FanOut::enter(ref(self.get()), [type](FanOut& f) { f.cancel(type); });
             boost::asio::dispatch(back, [self = std::move(self)]() mutable {
                 auto& c = self->completion_;
@@ -174,13 +191,22 @@ private:
         }
     }
 
+    handler_executor executor([[maybe_unused]] FanOut const& f) const noexcept {
+        if constexpr (std::is_same_v<handler_executor, Executor>) {
+            return executor_ ? *executor_ : f.executor();
+        } else {
+            return *executor_;
+        }
+    }
+
     Handler handler_;
-    handler_executor executor_;
-    tracked_executor work_;
+    std::optional<handler_executor> executor_; ///< none where it is the fan-out's own
+    std::optional<tracked_executor> work_;
     std::weak_ptr<link> link_;
     std::size_t on_their_way_ = 0;
     bool waiting_ = false;
-    bool same_executor_ = false;
+    bool same_executor_;
+    bool call_ = false;
 };
 
 } // namespace fanout::detail

@@ -3,6 +3,8 @@
 
 // A reference to an object that counts its references in `references_` and ends itself by `destroy()`.
 
+#include <boost/config.hpp>
+
 #include <atomic>
 #include <utility>
 
@@ -15,19 +17,20 @@ public:
     explicit counted_ref(T* p) noexcept : target_(p) {
         p->references_.fetch_add(1, std::memory_order_relaxed);
     }
+    /// Takes over a reference that was given up by `release()`.
+    static counted_ref adopt(T* p) noexcept {
+        counted_ref r;
+        r.target_ = p;
+        return r;
+    }
     counted_ref(counted_ref&& other) noexcept : target_(std::exchange(other.target_, nullptr)) {}
     counted_ref& operator=(counted_ref&& other) noexcept {
         counted_ref(std::move(other)).swap(*this);
         return *this;
     }
-    ~counted_ref() { reset(); }
+    BOOST_FORCEINLINE ~counted_ref() { drop(target_); }
 
-    void reset() noexcept {
-        auto* const p = std::exchange(target_, nullptr);
-        if (p != nullptr && p->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-            p->destroy();
-        }
-    }
+    void reset() noexcept { drop(std::exchange(target_, nullptr)); }
 
     /// Gives the reference up without giving it back.
     T* release() noexcept { return std::exchange(target_, nullptr); }
@@ -39,6 +42,13 @@ public:
     explicit operator bool() const noexcept { return target_ != nullptr; }
 
 private:
+    // A handler that holds a reference is moved several times on its way: what is left behind must cost next to nothing.
+    BOOST_FORCEINLINE static void drop(T* p) noexcept {
+        if (p != nullptr && p->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) [[unlikely]] {
+            p->destroy();
+        }
+    }
+
     T* target_ = nullptr;
 };
 

@@ -37,6 +37,13 @@ enum class verdict : std::uint8_t {
     retry, ///< may be run again: ask for the delay, then answer sleep(), or not
 };
 
+/// What of the core a fan-out may use; the rest costs it nothing.
+struct all_of_the_core {
+    static constexpr bool sleeps = true; ///< inputs are run again
+    static constexpr bool parks = true;  ///< inputs may have to wait after they were pulled
+    static constexpr bool asks = true;   ///< permits come from a limit that others share
+};
+
 /// Events in, answers out. A permit is taken by `take()` and given back when its child settles or when there
 /// was nothing to run. Lanes are counted from `lane_opened()` to `lane_ended()`, since a lane may end some time
 /// after its last child; the fan-out is finished when no lane, no permit and nothing to run again is left.
@@ -47,7 +54,7 @@ enum class verdict : std::uint8_t {
 /// An input may have to wait after it was pulled, for its key, or for a permit of its own weight: it is parked.
 ///
 /// `Payload` is what the shell needs to run an input again; it rests here while the input sleeps.
-template <class TimePoint, class Payload>
+template <class TimePoint, class Payload, class Uses = all_of_the_core>
 class fan_core {
 public:
     struct config {
@@ -63,24 +70,23 @@ public:
     // ---- what the shell asks
 
     /// A further lane would have work: there is a permit, and something to run that is not known to be absent.
-    bool wants_lane() const noexcept { return wants_work() && !asking_; }
+    bool wants_lane() const noexcept { return wants_work() && !asking(); }
 
     /// A lane that has a permit would have work.
     bool wants_work() const noexcept {
-        return stop_ == stop_cause::none && running_ < config_.window &&
-               (may_pull() || resumable_ > 0 || ready());
+        return running_ < config_.window &&
+               (may_pull() || (stop_ == stop_cause::none && (resumable() || ready())));
     }
 
     /// A permit that is waited for may still be of use.
     bool has_use_for_permit() const noexcept {
-        return stop_ == stop_cause::none && (!exhausted_ || parked_ + resumable_ > 0 || ready());
+        return open_ || (stop_ == stop_cause::none && (any_parked() || ready()));
     }
 
     /// True once, when all has ended: the time to complete.
     bool finish() noexcept {
-        auto const idle =
-            running_ == 0 && lanes_ == 0 && sleeping_.empty() && parked_ + resumable_ == 0 && !asking_;
-        if (finished_ || !idle || !(exhausted_ || stop_ != stop_cause::none)) {
+        auto const idle = running_ == 0 && lanes_ == 0 && sleeping() == 0 && !any_parked() && !asking();
+        if (finished_ || !idle || open_) {
             return false;
         }
         return finished_ = true;
@@ -88,8 +94,11 @@ public:
 
     /// When to call timer_due(): none where nothing sleeps, or where an input that is due waits for a permit.
     std::optional<TimePoint> next_due() const {
-        return sleeping_.empty() || ready() ? std::nullopt : std::optional<TimePoint>(sleeping_.front().due);
+        return sleeping() == 0 || ready() ? std::nullopt : std::optional<TimePoint>(sleeping_.front().due);
     }
+
+    /// It is far from its end: children run, and no permit is waited for.
+    bool busy() const noexcept { return running_ > 0 && !asking(); }
 
     bool exhausted() const noexcept { return exhausted_; }
     stop_cause stopped() const noexcept { return stop_; }
@@ -97,8 +106,8 @@ public:
     std::size_t pulled_count() const noexcept { return next_; }
     std::size_t skipped_count() const noexcept { return skipped_; }
     std::size_t abandoned() const noexcept { return abandoned_; }
-    std::size_t sleeping() const noexcept { return sleeping_.size(); }
-    bool asking() const noexcept { return asking_; }
+    std::size_t sleeping() const noexcept { return Uses::sleeps ? sleeping_.size() : 0; }
+    bool asking() const noexcept { return Uses::asks && asking_; }
 
     // ---- lanes and permits
 
@@ -116,7 +125,7 @@ public:
             return grant::none;
         }
         ++running_;
-        return resumable_ > 0 ? grant::parked : ready() ? grant::retry : grant::fresh;
+        return resumable() ? grant::parked : ready() ? grant::retry : grant::fresh;
     }
 
     /// The answer to `grant::fresh`: there was an input.
@@ -124,12 +133,15 @@ public:
 
     /// The answer to `grant::fresh`: there was none, and never will be. Where the source threw, the shell stops all, too.
     void source_ended() noexcept {
-        exhausted_ = true;
+        no_more();
         --running_;
     }
 
     /// It is known that there is no further input, before anyone asked for it.
-    void no_more() noexcept { exhausted_ = true; }
+    void no_more() noexcept {
+        exhausted_ = true;
+        open_ = false;
+    }
 
     /// The input that `grant::retry` means: the one that was due first.
     std::pair<ticket, Payload> retry() {
@@ -219,6 +231,7 @@ public:
             return false;
         }
         stop_ = cause;
+        open_ = false;
         abandoned_ += sleeping_.size() + parked_retries_;
         skipped_ += parked_ + resumable_ - parked_retries_;
         parked_ = resumable_ = parked_retries_ = 0;
@@ -241,10 +254,17 @@ private:
     };
 
     /// An input whose sleep is over waits for a permit.
-    bool ready() const noexcept { return now_ && !sleeping_.empty() && !(*now_ < sleeping_.front().due); }
+    bool ready() const noexcept {
+        return Uses::sleeps && now_ && !sleeping_.empty() && !(*now_ < sleeping_.front().due);
+    }
 
     /// There may be a further input, and room for it if it must be parked.
-    bool may_pull() const noexcept { return !exhausted_ && parked_ + resumable_ < config_.lookahead; }
+    bool may_pull() const noexcept {
+        return open_ && (!Uses::parks || parked_ + resumable_ < config_.lookahead);
+    }
+
+    bool resumable() const noexcept { return Uses::parks && resumable_ > 0; }
+    bool any_parked() const noexcept { return Uses::parks && parked_ + resumable_ > 0; }
 
     config config_;
     std::size_t next_ = 0;
@@ -257,6 +277,7 @@ private:
     std::size_t parked_retries_ = 0; ///< those of the two that ran before
     stop_cause stop_ = stop_cause::none;
     bool exhausted_ = false;
+    bool open_ = true; ///< neither stopped nor exhausted
     bool asking_ = false;
     bool finished_ = false;
     std::optional<TimePoint> now_;  ///< the last time that timer_due() told

@@ -8,10 +8,12 @@
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/lane.hpp>
 #include <fanout/detail/lane_driver.hpp>
+#include <fanout/detail/serial.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/config.hpp>
 
 #include <atomic>
 #include <cstddef>
@@ -51,13 +53,13 @@ public:
     using base::reuses_lanes;
 
     template <class H>
-    static void launch(H&& handler, Job&& job, Executor const& ex) {
+    static void launch(H&& handler, Job&& job, Executor ex, bool same) {
         allocator_type alloc(boost::asio::get_associated_allocator(handler));
         auto* const memory = std::allocator_traits<allocator_type>::allocate(alloc, 1);
         ref self;
         try {
-            self =
-                ref(::new (static_cast<void*>(memory)) fan_out(std::forward<H>(handler), std::move(job), ex));
+            self = ref(::new (static_cast<void*>(memory))
+                           fan_out(std::forward<H>(handler), std::move(job), std::move(ex), same));
         } catch (...) {
             std::allocator_traits<allocator_type>::deallocate(alloc, memory, 1);
             throw;
@@ -66,14 +68,18 @@ public:
         initiation const here(self.get());
         if constexpr (Threaded) {
             enter(std::move(self), [](fan_out& f) { f.begin(); });
+        } else if (runs_here(self->executor_)) {
+            self->completion_.launched_there();
+            enter(std::move(self), [](fan_out& f) { f.begin(); });
         } else {
-            boost::asio::dispatch(ex, [self = std::move(self)]() mutable {
+            auto const on = self->executor_; // it may be gone before dispatch returns
+            boost::asio::dispatch(on, [self = std::move(self)]() mutable {
                 enter(std::move(self), [](fan_out& f) { f.begin(); });
             });
         }
     }
 
-    void destroy() noexcept {
+    BOOST_NOINLINE void destroy() noexcept {
         allocator_type alloc(allocator_);
         this->~fan_out();
         std::allocator_traits<allocator_type>::deallocate(alloc, this, 1);
@@ -82,11 +88,17 @@ public:
     // ---- what lanes call
 
     using base::cancellable;
+    using base::chains;
+    using base::emits_to;
+    using base::end_later;
     using base::enters_permit;
     using base::executor_of;
+    using base::follow;
     using base::fulfilled;
     using base::is_back;
+    using base::is_fail_fast;
     using base::lane_ended;
+    using base::lanes_count_as_work;
     using base::make;
     using base::next;
     using base::operation_ended;
@@ -104,15 +116,20 @@ public:
 
     // ---- what happens from outside
 
-    static void enter(ref self, auto&& what) {
+    BOOST_FORCEINLINE static void enter(ref self, auto&& what) {
         self->hold();
         try {
             what(*self);
-        } catch (...) { // no memory to go on with
-            guard lock(self->mutex_);
-            self->fail_source();
+        } catch (...) {
+            self->out_of_memory();
         }
         leave(std::move(self));
+    }
+
+    /// There is no memory to go on with. Call it in a catch block.
+    void out_of_memory() noexcept {
+        guard lock(mutex_);
+        fail_source();
     }
 
     /// The caller cancels.
@@ -165,7 +182,6 @@ private:
     using base::cancelled_;
     using base::closed_while_emitting_;
     using base::core_;
-    using base::deadline_;
     using base::emitting_;
     using base::executor_;
     using base::fail_source;
@@ -174,11 +190,12 @@ private:
     using base::mutex_;
 
     template <class H>
-    fan_out(H&& handler, Job&& job, Executor const& ex)
-        : base(std::move(job), boost::asio::get_associated_allocator(handler), ex),
+    fan_out(H&& handler, Job&& job, Executor&& ex, bool same)
+        : base(std::move(job), boost::asio::get_associated_allocator(handler), std::move(ex)),
           allocator_(boost::asio::get_associated_allocator(handler)),
-          completion_(std::forward<H>(handler), ex) {
-        cancellable_ = Job::fail_fast || deadline_ || job_.attempt_timeout() || completion_.cancellable() ||
+          completion_(std::forward<H>(handler), executor_, same) {
+        cancellable_ = Job::fail_fast || this->has_deadline() || job_.attempt_timeout() ||
+                       completion_.cancellable() ||
                        base::looks_for_reentrancy; // which knows children by their cancellation slots
     }
 
@@ -187,11 +204,24 @@ private:
         ++inside_;
     }
 
+    /// `busy`: a child runs for certain.
+    ///
     /// The last one out emits what was asked for; the last one out of a fan-out that has ended completes it.
     ///
     /// Where there are threads, the reference is given back under the lock: whoever completes the fan-out then holds
     /// the only one left, and frees it before the handler is called.
-    static void leave(ref self) {
+    BOOST_FORCEINLINE static void leave(ref self, bool busy = false) {
+        if constexpr (!Threaded) {
+            if (self->cancel_ == cancel_cause::none && ((busy && !base::admits) || self->core_.busy()))
+                [[likely]] {
+                --self->inside_;
+                return;
+            }
+        }
+        leave_last(std::move(self));
+    }
+
+    BOOST_NOINLINE static void leave_last(ref self) {
         auto& f = *self;
         for (;;) {
             std::unique_lock lock(f.mutex_);

@@ -3,6 +3,7 @@
 
 // The state of a fan-out, how it stops, and when its timer is to fire.
 
+#include <fanout/concepts.hpp>
 #include <fanout/detail/call_factory.hpp>
 #include <fanout/detail/fan_core.hpp>
 #include <fanout/detail/key_gate.hpp>
@@ -18,6 +19,7 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
@@ -75,6 +77,18 @@ struct gate_of<Job> {
     static type make(std::size_t) noexcept { return {}; }
 };
 
+template <class Children>
+inline constexpr bool has_operation = false;
+template <class... Children>
+inline constexpr bool has_operation<std::tuple<Children...>> =
+    (false || ... || !is_awaitable<std::remove_cvref_t<Children>>);
+
+/// Whether all children are awaitables for the same executor type.
+template <class Children>
+inline constexpr bool alike = false;
+template <class... Ts, class Executor>
+inline constexpr bool alike<std::tuple<boost::asio::awaitable<Ts, Executor>...>> = true;
+
 /// The first base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
 class fan_state {
@@ -87,15 +101,25 @@ public:
     using observer_type = typename Job::observer_type;
     using place = typename gate_of<Job>::place;
     using about = std::conditional_t<Job::wants_attempt, typename Job::attempt, no_attempt>;
-    using lane_type = lane<time_point, typename Job::item, Executor, held_permit<admission>, place, about>;
+    static constexpr bool runs_operations = has_operation<typename Job::child_types>;
+    using memory = std::conditional_t<runs_operations, operation_memory, no_operation_memory>;
+    using strand = std::conditional_t<Threaded, std::optional<Executor>, no_strand>;
+    using lane_type =
+        lane<time_point, typename Job::item, strand, held_permit<admission>, place, about, memory>;
     using resting = resting_input<typename Job::item, place>;
+    struct uses {
+        static constexpr bool sleeps = Job::retries;
+        static constexpr bool parks = Job::keyed || admission::by_input;
+        static constexpr bool asks = !std::is_same_v<admission, no_admission>;
+    };
+    using core = fan_core<time_point, resting, uses>;
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
     fan_state(Job&& job, Allocator const& allocator)
         : job_(std::move(job)),
           start_(job_.needs_clock() ? clock::now() : time_point()),
           deadline_(job_.deadline(start_)),
-          core_(job_.template config<fan_core<time_point, resting>>(deadline_)),
+          core_(job_.template config<core>(deadline_)),
           lanes_(allocator),
           gate_(gate_of<Job>::make(job_.per_key())) {}
     fan_state(fan_state const&) = delete;
@@ -188,9 +212,11 @@ protected:
         }
     }
 
+    bool has_deadline() const noexcept { return Job::timed && deadline_; }
+
     /// Stops where the time `now` is past the deadline.
     void heed_deadline(time_point now) noexcept {
-        if (deadline_ && !(now < *deadline_)) {
+        if (has_deadline() && !(now < *deadline_)) {
             stop(stop_cause::deadline, cancel_cause::timeout);
         }
     }
@@ -206,10 +232,10 @@ protected:
     void arm() noexcept {
         auto due = core_.next_due();
         auto const sooner = [&due](time_point t) { due = due && *due < t ? *due : t; };
-        if (auto* l = lanes_.soonest()) {
+        if (auto* l = Job::timed ? lanes_.soonest() : nullptr) {
             sooner(l->timeout);
         }
-        if (deadline_ && !cancelled_ && cancel_ == cancel_cause::none) {
+        if (has_deadline() && !cancelled_ && cancel_ == cancel_cause::none) {
             sooner(*deadline_);
         }
         if (due) {
@@ -225,8 +251,9 @@ protected:
     Job job_;
     time_point start_;
     std::optional<time_point> deadline_;
-    fan_core<time_point, resting> core_;
-    lane_store<lane_type, Allocator> lanes_;
+    core core_;
+    lane_store<lane_type, Allocator, Job::homogeneous ? 0 : std::tuple_size_v<typename Job::child_types>>
+        lanes_;
     wakeup<FanOut, clock, Executor> alarm_;
     [[no_unique_address]] typename gate_of<Job>::type gate_;
     [[no_unique_address]] permit_waiting<admission, typename Job::item, place> waiting_;

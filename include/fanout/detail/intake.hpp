@@ -6,6 +6,8 @@
 
 #include <fanout/detail/fan_state.hpp>
 
+#include <boost/config.hpp>
+
 #include <exception>
 #include <utility>
 
@@ -33,8 +35,8 @@ protected:
     using typename base::permit_type;
 
     /// Finds something to run on the lane, and a permit for it.
-    bool take_permit(lane_type& l) {
-        if (this->deadline_ && !this->cancelled_) { // the timer may be late
+    BOOST_FORCEINLINE bool take_permit(lane_type& l) {
+        if (this->has_deadline() && !this->cancelled_) { // the timer may be late
             this->heed_deadline(clock::now());
         }
         auto found = false;
@@ -97,7 +99,7 @@ protected:
     }
 
 private:
-    bool find_work(lane_type& l) {
+    BOOST_FORCEINLINE bool find_work(lane_type& l) {
         if constexpr (admission::by_input) {
             if (core_.asking()) {
                 return false; // those behind the one that waits do not overtake it
@@ -132,7 +134,7 @@ private:
     }
 
     /// The next input; false where there is none.
-    bool pull(lane_type& l) {
+    BOOST_FORCEINLINE bool pull(lane_type& l) {
         try {
             if (!job_.pull(l.item)) {
                 core_.source_ended();
@@ -144,7 +146,8 @@ private:
             throw;
         }
         l.work = core_.pulled();
-        if constexpr (admits) { // no permit is asked for an input that is known not to be there
+        // No permit is asked, and no lane opened, for an input that is known not to be there.
+        if constexpr (admits || !Job::homogeneous) {
             if (auto const n = job_.inputs(); n && *n <= core_.pulled_count()) {
                 core_.no_more();
             }

@@ -52,6 +52,8 @@ public:
     explicit job_base(Settings&& s) : settings_(std::move(s)) {}
 
     auto& observer() noexcept { return *settings_.watcher; }
+    /// Whether there may be a deadline or a timeout.
+    static constexpr bool timed = Settings::timed;
     auto const& attempt_timeout() const noexcept { return settings_.times.attempt_timeout; }
     auto const& on_executor() const noexcept { return settings_.on_executor; }
     bool needs_clock() const noexcept {

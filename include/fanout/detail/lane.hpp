@@ -5,6 +5,8 @@
 
 #include <fanout/concepts.hpp>
 #include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/operation_memory.hpp>
+#include <fanout/detail/serial.hpp>
 #include <fanout/error.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -12,9 +14,11 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/config.hpp>
 
 #include <cstdint>
 #include <exception>
@@ -33,8 +37,11 @@ inline constexpr std::uint32_t children_per_turn = 256;
 /// Why a running child was asked to end.
 enum class cancel_cause : std::uint8_t { none, sibling, caller, timeout };
 
+/// Where lanes run on the fan-out's own executor.
+struct no_strand {};
+
 /// One lane and the attempt it runs.
-template <class TimePoint, class Item, class Executor, class Permit, class Place, class About>
+template <class TimePoint, class Item, class Strand, class Permit, class Place, class About, class Memory>
 struct lane {
     // Neighbours among the live lanes (or the free ones), and among those with a timeout, earliest first.
     lane* previous = nullptr;
@@ -43,12 +50,13 @@ struct lane {
     lane* later = nullptr;
 
     boost::asio::cancellation_signal signal;
-    std::optional<Executor> executor; ///< its own strand, where children run in parallel
+    [[no_unique_address]] Strand strand; ///< its own, where children run in parallel
     ticket work;
     Item item{};
     [[no_unique_address]] Permit held{}; ///< of the limit, where that gives out permits
     [[no_unique_address]] Place place{}; ///< in its key, where the limit is keyed
     [[no_unique_address]] About about{}; ///< of the attempt, where a factory takes it
+    [[no_unique_address]] Memory memory; ///< of the operation that it runs
     TimePoint started{};
     TimePoint timeout{};
     std::uint32_t incarnation = 0; ///< counts attempts, to tell a cancellation that comes too late
@@ -105,35 +113,78 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
         } catch (...) {
             engine.rejected(lane, which, current_error_code(), std::current_exception());
         }
-        if (engine.cancellable()) {
-            // What a child did to these is for the whole lane, not for the child's frame: put them back.
-            co_await boost::asio::this_coro::reset_cancellation_state();
-            co_await boost::asio::this_coro::throw_if_cancelled(true);
-        }
-        if constexpr (!Engine::reuses_lanes) {
+        if constexpr (!Engine::reuses_lanes && !Engine::chains) {
             co_return;
         } else {
             if (++lane.in_a_row == children_per_turn) {
                 lane.in_a_row = 0;
                 engine.yields();
+                if (engine.cancellable()) { // else the next line may throw
+                    co_await boost::asio::this_coro::reset_cancellation_state();
+                    co_await boost::asio::this_coro::throw_if_cancelled(true);
+                }
                 co_await boost::asio::post(boost::asio::deferred);
                 engine.is_back(lane);
             }
             if (!engine.next(lane)) {
                 co_return;
             }
+            if (engine.cancellable()) {
+                // What a child did to these is for the whole lane, not for the child's frame: put them back.
+                co_await boost::asio::this_coro::reset_cancellation_state();
+                co_await boost::asio::this_coro::throw_if_cancelled(true);
+            }
+            if constexpr (Engine::chains) { // the next child is of another type
+                co_await engine.template follow<AwaitableExecutor>(lane);
+                co_return;
+            }
         }
     }
 }
 
+/// Where the end of a coroutine lane is told: on the lane's executor, and at once where this thread runs that already.
+/// Unlike a copy of that executor it costs nothing and counts no work: the lane's coroutine does.
+template <class Engine>
+class lane_executor {
+public:
+    lane_executor(Engine const& engine, typename Engine::lane_type const& lane) noexcept
+        : engine_(&engine), lane_(&lane) {}
+
+    bool operator==(lane_executor const&) const noexcept = default;
+
+    template <class F>
+    void execute(F&& f) const {
+        if (auto const& ex = engine_->executor_of(*lane_); runs_here(ex)) {
+            std::decay_t<F>(std::forward<F>(f))();
+        } else {
+            boost::asio::dispatch(ex, std::forward<F>(f));
+        }
+    }
+
+private:
+    Engine const* engine_;
+    typename Engine::lane_type const* lane_;
+};
+
+/// Nothing but where it is told. Where lanes are cancelled as a rule, this is left to `co_spawn`, which would otherwise send a
+/// cancellation to that executor by a signal in shared memory.
+template <class Engine, bool Own = !Engine::is_fail_fast>
+struct told_where {};
+template <class Engine>
+struct told_where<Engine, true> {
+    using executor_type = lane_executor<Engine>;
+};
+
 /// Ends a coroutine lane. Owns the engine.
 template <class Engine>
-class lane_end {
+class lane_end : public told_where<Engine> {
 public:
     using cancellation_slot_type = boost::asio::cancellation_slot;
 
     lane_end(typename Engine::ref engine, typename Engine::lane_type& lane) noexcept
         : engine_(std::move(engine)), lane_(&lane) {}
+
+    lane_executor<Engine> get_executor() const noexcept { return {*engine_, *lane_}; }
 
     cancellation_slot_type get_cancellation_slot() const noexcept {
         return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
@@ -141,9 +192,45 @@ public:
 
     void operator()(std::exception_ptr) { Engine::lane_ended(std::move(engine_), *lane_); }
 
-private:
+protected:
     typename Engine::ref engine_;
     typename Engine::lane_type* lane_;
+};
+
+/// Whether a lane of one child may be that child itself, spawned, which spares a coroutine's frame: Asio makes a value of
+/// a child that threw, and hands the value on in a handler, which nothing may be thrown from.
+template <class Awaitable>
+inline constexpr bool spawnable = false;
+template <class Executor>
+inline constexpr bool spawnable<boost::asio::awaitable<void, Executor>> = true;
+template <class T, class Executor>
+inline constexpr bool spawnable<boost::asio::awaitable<T, Executor>> =
+    std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>;
+
+/// Ends a lane that is its one child. Owns the engine.
+template <class Engine, class Index>
+class child_end : public lane_end<Engine> {
+public:
+    using lane_end<Engine>::lane_end;
+
+    template <class... T>
+    void operator()(std::exception_ptr e, T&&... value) {
+        auto& engine = *this->engine_;
+        if (e) {
+            engine.rejected(*this->lane_, Index{}, std::move(e));
+        } else {
+            try {
+                if constexpr (sizeof...(T) == 0) {
+                    engine.fulfilled(*this->lane_, Index{});
+                } else {
+                    engine.settled(*this->lane_, Index{}, std::move(value)...);
+                }
+            } catch (...) {
+                engine.rejected(*this->lane_, Index{}, current_error_code(), std::current_exception());
+            }
+        }
+        Engine::lane_ended(std::move(this->engine_), *this->lane_);
+    }
 };
 
 /// The completion handler of an operation on a handler lane. Owns the engine. It takes what the operation's signature
@@ -153,28 +240,47 @@ class operation_end;
 
 template <class Engine, class Index, class... Args>
 class operation_end<Engine, Index, void(Args...)> {
+    using lane_type = typename Engine::lane_type;
+    using ref = typename Engine::ref;
+
 public:
     using executor_type = typename Engine::executor_type;
     using cancellation_slot_type = boost::asio::cancellation_slot;
+    using allocator_type = lane_allocator<void, Engine>;
 
-    operation_end(typename Engine::ref engine, typename Engine::lane_type& lane) noexcept
-        : engine_(std::move(engine)), lane_(&lane) {}
+    operation_end(typename Engine::ref engine, lane_type& lane) noexcept : lane_(&lane) { engine.release(); }
+    operation_end(operation_end&& other) noexcept : lane_(std::exchange(other.lane_, nullptr)) {}
+    operation_end& operator=(operation_end&&) = delete;
+    ~operation_end() {
+        if (lane_ != nullptr) [[unlikely]] {
+            abandon();
+        }
+    }
 
-    executor_type get_executor() const noexcept { return engine_->executor_of(*lane_); }
+    executor_type get_executor() const noexcept { return engine().executor_of(*lane_); }
+    allocator_type get_allocator() const noexcept { return allocator_type(*lane_); }
 
     cancellation_slot_type get_cancellation_slot() const noexcept {
-        return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
+        return engine().cancellable() ? lane_->signal.slot() : cancellation_slot_type();
     }
 
     void operator()(std::decay_t<Args>... args) {
-        if (engine_->cancellable()) { // an operation may leave its cancellation handler behind
-            lane_->signal.slot().clear();
+        auto emitting = false; // its cancellation handler is still on the stack
+        if (engine().cancellable()) {
+            emitting = engine().emits_to(*lane_);
+            if (auto slot = lane_->signal.slot(); slot.has_handler()) { // an operation may leave it behind
+                slot.clear();
+            }
         }
         settle(std::move(args)...);
-        if (lane_->initiating) {
-            lane_->ended_in_initiation = true; // whoever initiates goes on, or this would be a recursion
+        auto self = owner();
+        auto& lane = *std::exchange(lane_, nullptr);
+        if (lane.initiating) [[unlikely]] {
+            lane.ended_in_initiation = true; // whoever initiates goes on, or this would be a recursion
+        } else if (emitting) [[unlikely]] {
+            Engine::end_later(std::move(self), lane, Index{});
         } else {
-            Engine::operation_ended(std::move(engine_), *lane_, Index{});
+            Engine::operation_ended(std::move(self), lane, Index{});
         }
     }
 
@@ -182,7 +288,7 @@ private:
     template <class... Ts>
     void settle(error_code&& e, Ts&&... values) {
         if (e) {
-            engine_->rejected(*lane_, Index{}, e, nullptr);
+            engine().rejected(*lane_, Index{}, e, nullptr);
         } else {
             value(std::move(values)...);
         }
@@ -191,7 +297,7 @@ private:
     template <class... Ts>
     void settle(std::exception_ptr&& e, Ts&&... values) {
         if (e) {
-            engine_->rejected(*lane_, Index{}, std::move(e));
+            engine().rejected(*lane_, Index{}, std::move(e));
         } else {
             value(std::move(values)...);
         }
@@ -205,22 +311,25 @@ private:
     template <class... Ts>
     void value(Ts&&... values) {
         if constexpr (sizeof...(Ts) == 0) {
-            engine_->fulfilled(*lane_, Index{});
+            engine().fulfilled(*lane_, Index{});
         } else {
             try {
                 if constexpr (sizeof...(Ts) == 1) {
-                    engine_->settled(*lane_, Index{}, std::move(values)...);
+                    engine().settled(*lane_, Index{}, std::move(values)...);
                 } else {
-                    engine_->settled(*lane_, Index{}, std::tuple<Ts...>(std::move(values)...));
+                    engine().settled(*lane_, Index{}, std::tuple<Ts...>(std::move(values)...));
                 }
             } catch (...) {
-                engine_->rejected(*lane_, Index{}, current_error_code(), std::current_exception());
+                engine().rejected(*lane_, Index{}, current_error_code(), std::current_exception());
             }
         }
     }
 
-    typename Engine::ref engine_;
-    typename Engine::lane_type* lane_;
+    Engine& engine() const noexcept { return *static_cast<Engine*>(lane_->memory.owner); }
+    ref owner() const noexcept { return ref::adopt(&engine()); }
+    BOOST_NOINLINE void abandon() noexcept { owner(); } // it was destroyed without being called
+
+    lane_type* lane_; ///< with a reference to the engine: one pointer, since a handler is moved so often
 };
 
 } // namespace fanout::detail

@@ -13,8 +13,10 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/config.hpp>
 
 #include <exception>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -33,7 +35,13 @@ public:
 
     /// A lane goes from child to child only where all children are of one type.
     static constexpr bool reuses_lanes = Job::homogeneous;
+    /// Among children of several types, those that complete synchronously run one within the other.
+    static constexpr bool chains = !Job::homogeneous && !Job::retries && alike<typename Job::child_types>;
     using base::looks_for_reentrancy;
+    static constexpr bool is_fail_fast = Job::fail_fast;
+    /// Until all has ended there is always a coroutine, and a coroutine counts as work of its executor.
+    static constexpr bool lanes_count_as_work =
+        !base::runs_operations && !base::admits && !Job::retries && !Threaded;
 
     // ---- what lanes call
 
@@ -42,13 +50,23 @@ public:
     using base::settled;
 
     bool cancellable() const noexcept { return cancellable_; }
+    bool emits_to(lane_type const& l) const noexcept { return emitting_ == &l; }
 
     Executor const& executor_of(lane_type const& l) const noexcept {
         if constexpr (Threaded) {
-            return *l.executor;
+            return *l.strand;
         } else {
             return executor_;
         }
+    }
+
+    /// The lane's next child, as a lane within the lane.
+    template <class AwaitableExecutor>
+    boost::asio::awaitable<void, AwaitableExecutor> follow(lane_type& l) {
+        std::optional<boost::asio::awaitable<void, AwaitableExecutor>> rest;
+        job_.visit(l.work.index,
+                   [&](auto which) { rest.emplace(run_lane<AwaitableExecutor>(*self_pointer(), l, which)); });
+        return *std::move(rest);
     }
 
     template <class Which>
@@ -71,7 +89,7 @@ public:
     }
 
     /// The lane's child has settled: what next? False: the lane ends.
-    bool next(lane_type& l) {
+    BOOST_FORCEINLINE bool next(lane_type& l) {
         guard lock(mutex_);
         auto const more = take_work(l);
         if constexpr (
@@ -101,17 +119,25 @@ public:
         FanOut::enter(std::move(self), [&l](FanOut& f) { f.end_lane(l); });
     }
 
+    template <class Which>
+    BOOST_NOINLINE static void end_later(ref self, lane_type& l, Which which) {
+        auto const ex = self->executor_of(l);
+        boost::asio::post(ex, [self = std::move(self), &l, which]() mutable {
+            operation_ended(std::move(self), l, which);
+        });
+    }
+
     /// An operation on a handler lane has ended, its outcome is noted.
     template <class Which>
-    static void operation_ended(ref self, lane_type& l, Which which) {
-        if (self->emitting_ == &l) { // its cancellation handler is still on the stack
-            auto const ex = self->executor_of(l);
-            boost::asio::post(ex, [self = std::move(self), &l, which]() mutable {
-                operation_ended(std::move(self), l, which);
-            });
-            return;
+    BOOST_FORCEINLINE static void operation_ended(ref self, lane_type& l, Which which) {
+        self->hold();
+        auto runs = false;
+        try {
+            runs = self->go_on(l, which);
+        } catch (...) {
+            self->out_of_memory();
         }
-        FanOut::enter(std::move(self), [&l, which](FanOut& f) { f.go_on(l, which); });
+        FanOut::leave(std::move(self), runs);
     }
 
 protected:
@@ -126,8 +152,8 @@ protected:
     using base::take_work;
     using base::yielding_;
 
-    lane_driver(Job&& job, Allocator const& allocator, Executor const& ex)
-        : base(std::move(job), allocator), executor_(ex) {}
+    lane_driver(Job&& job, Allocator const& allocator, Executor&& ex)
+        : base(std::move(job), allocator), executor_(std::move(ex)) {}
 
     FanOut* self_pointer() noexcept { return static_cast<FanOut*>(this); }
 
@@ -169,12 +195,17 @@ protected:
                 try {
                     l = &lanes_.open();
                     if constexpr (Threaded) {
-                        l->executor.emplace(job_.lane_executor());
+                        l->strand.emplace(job_.lane_executor());
                     }
                 } catch (...) {
                     fail_source();
                     return;
                 }
+                if constexpr (base::runs_operations) {
+                    l->memory.owner = self_pointer();
+                }
+                l->in_a_row =
+                    l->number % children_per_turn; // so that lanes in lockstep do not yield all at once
                 core_.lane_opened();
                 if (!take_permit(*l)) {
                     close_locked(*l);
@@ -224,13 +255,30 @@ protected:
         });
     }
 
+    template <class AwaitableExecutor>
+    decltype(auto) executor_as(lane_type const& l) const {
+        if constexpr (std::is_same_v<AwaitableExecutor, Executor>) {
+            return executor_of(l);
+        } else {
+            return AwaitableExecutor(executor_of(l));
+        }
+    }
+
     template <class AwaitableExecutor, class Which>
     void spawn(lane_type& l, Which which) {
         static_assert(
             std::is_convertible_v<Executor, AwaitableExecutor>,
             "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
         try {
-            boost::asio::co_spawn(AwaitableExecutor(executor_of(l)),
+            if constexpr (!reuses_lanes && !looks_for_reentrancy &&
+                          spawnable<std::remove_cvref_t<decltype(make(l, which))>>) {
+                if (!chains || core_.in_flight() > 1 || core_.exhausted()) {
+                    boost::asio::co_spawn(executor_as<AwaitableExecutor>(l), make(l, which),
+                                          child_end<FanOut, Which>(ref(self_pointer()), l));
+                    return;
+                }
+            }
+            boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
                                   run_lane<AwaitableExecutor>(*self_pointer(), l, which),
                                   lane_end<FanOut>(ref(self_pointer()), l));
         } catch (...) {
@@ -242,27 +290,40 @@ protected:
         }
     }
 
-    /// Runs operations on a handler lane until one does not end within its own initiation.
+    /// Runs an operation on a handler lane, and those after it, until one does not end within its own initiation. True
+    /// where that is the first of them.
     template <class Which>
-    void go_on_with(lane_type& l, Which which) {
-        for (;;) {
-            l.initiating = true;
+    BOOST_FORCEINLINE bool go_on_with(lane_type& l, Which which) {
+        if (initiate(l, which)) [[likely]] {
+            return true;
+        }
+        ended_at_once(l, which);
+        return false;
+    }
+
+    /// Starts an operation; false where it has ended already.
+    template <class Which>
+    BOOST_FORCEINLINE bool initiate(lane_type& l, Which which) {
+        l.initiating = true;
+        try {
+            if constexpr (looks_for_reentrancy) {
+                enters_permit(l, l.signal.slot());
+            }
+            auto operation = make(l, which);
+            using signature = boost::asio::completion_signature_of_t<decltype(operation)>;
+            std::move(operation)(operation_end<FanOut, Which, signature>(ref(self_pointer()), l));
+        } catch (...) {
+            rejected(l, which, current_error_code(), std::current_exception());
+            l.ended_in_initiation = true;
+        }
+        l.initiating = false;
+        return !l.ended_in_initiation;
+    }
+
+    template <class Which>
+    BOOST_NOINLINE void ended_at_once(lane_type& l, Which which) {
+        do {
             l.ended_in_initiation = false;
-            try {
-                if constexpr (looks_for_reentrancy) {
-                    enters_permit(l, l.signal.slot());
-                }
-                auto operation = make(l, which);
-                using signature = boost::asio::completion_signature_of_t<decltype(operation)>;
-                std::move(operation)(operation_end<FanOut, Which, signature>(ref(self_pointer()), l));
-            } catch (...) {
-                rejected(l, which, current_error_code(), std::current_exception());
-                l.ended_in_initiation = true;
-            }
-            l.initiating = false;
-            if (!l.ended_in_initiation) {
-                return;
-            }
             if (reuses_lanes && ++l.in_a_row >= children_per_turn) {
                 l.in_a_row = 0;
                 yields();
@@ -275,19 +336,19 @@ protected:
             if (!reuses_lanes || !next(l)) {
                 return end_lane(l);
             }
-        }
+        } while (!initiate(l, which));
     }
 
     template <class Which>
-    void go_on(lane_type& l, Which which) {
+    BOOST_FORCEINLINE bool go_on(lane_type& l, Which which) {
         if (reuses_lanes && next(l)) {
-            go_on_with(l, which);
-        } else {
-            end_lane(l);
+            return go_on_with(l, which);
         }
+        end_lane(l);
+        return false;
     }
 
-    void end_lane(lane_type& l) {
+    BOOST_NOINLINE void end_lane(lane_type& l) {
         {
             guard lock(mutex_);
             close_locked(l);
@@ -297,7 +358,7 @@ protected:
         }
     }
 
-    void close_locked(lane_type& l) {
+    BOOST_FORCEINLINE void close_locked(lane_type& l) {
         this->unused(l);
         lanes_.close(l);
         core_.lane_ended();

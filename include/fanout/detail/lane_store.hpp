@@ -5,6 +5,7 @@
 // which they are due.
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -12,7 +13,8 @@
 namespace fanout::detail {
 
 /// Lanes keep their address until they are closed; closed ones are used again.
-template <class Lane, class Allocator>
+/// Where it is known how many there will be, they are `Fixed` and part of the store.
+template <class Lane, class Allocator, std::size_t Fixed>
 class lane_store {
     using traits = typename std::allocator_traits<Allocator>::template rebind_traits<Lane>;
     using lane_allocator = typename traits::allocator_type;
@@ -22,7 +24,11 @@ class lane_store {
     static constexpr std::size_t largest_chunk = 256;
 
 public:
-    explicit lane_store(Allocator const& a) noexcept : allocator_(a) {}
+    explicit lane_store(Allocator const& a) noexcept : allocator_(a) {
+        for (std::size_t i = Fixed; i-- > 0;) {
+            add(fixed_[i], i);
+        }
+    }
     lane_store(lane_store const&) = delete;
     lane_store& operator=(lane_store const&) = delete;
 
@@ -93,6 +99,11 @@ public:
     }
 
 private:
+    void add(Lane& l, std::size_t number) noexcept {
+        l.number = static_cast<decltype(l.number)>(number);
+        recycle(l);
+    }
+
     void grow() {
         auto const size = chunk_ + 1;
         auto* const c = traits::allocate(allocator_, size);
@@ -102,8 +113,7 @@ private:
         c->in_a_row = static_cast<decltype(c->in_a_row)>(size);
         c->next = std::exchange(chunks_, c);
         for (std::size_t i = size; --i > 0;) { // so that low numbers are opened first
-            c[i].number = static_cast<decltype(c->number)>(lanes_ + i - 1);
-            recycle(c[i]);
+            add(c[i], lanes_ + i - 1);
         }
         lanes_ += size - 1;
         chunk_ = (std::min)(chunk_ * 2, largest_chunk);
@@ -117,7 +127,8 @@ private:
     Lane* soonest_ = nullptr;
     Lane* latest_ = nullptr;
     std::size_t chunk_ = first_chunk;
-    std::size_t lanes_ = 0; ///< that were ever made
+    std::array<Lane, Fixed> fixed_;
+    std::size_t lanes_ = Fixed; ///< that were ever made
 };
 
 } // namespace fanout::detail

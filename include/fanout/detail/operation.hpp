@@ -97,8 +97,8 @@ private:
 
     template <class Handler>
     static void on_handler_executor(Handler&& handler, Job&& job) {
-        auto const ex = boost::asio::get_associated_executor(handler);
-        using executor = std::remove_cv_t<decltype(ex)>;
+        auto ex = boost::asio::get_associated_executor(handler);
+        using executor = decltype(ex);
         using strand = typename strand_over<executor>::type;
         static_assert(
             runs_on<executor>(),
@@ -108,8 +108,10 @@ private:
             start<bound, false>(std::forward<Handler>(handler), std::move(job), ex);
         } else if constexpr (std::is_same_v<serial_type<executor>, serial_type<strand>>) {
             using chosen = serial_type<executor>;
-            auto const here = is_serial(ex) ? chosen(ex) : chosen(strand_over<executor>::make(ex));
-            start<chosen, false>(std::forward<Handler>(handler), std::move(job), here);
+            auto const as_it_is = is_serial(ex);
+            start<chosen, false>(std::forward<Handler>(handler), std::move(job),
+                                 as_it_is ? chosen(std::move(ex)) : chosen(strand_over<executor>::make(ex)),
+                                 as_it_is && std::is_same_v<chosen, executor>);
         } else if (is_serial(ex)) {
             start<executor, false>(std::forward<Handler>(handler), std::move(job), ex);
         } else {
@@ -118,10 +120,11 @@ private:
         }
     }
 
+    /// `same`: `ex` is known to be the handler's executor.
     template <class Executor, bool Threaded, class Handler>
-    static void start(Handler&& handler, Job&& job, auto const& ex) {
+    static void start(Handler&& handler, Job&& job, Executor ex, bool same = false) {
         fan_out<Job, Executor, std::decay_t<Handler>, Threaded>::launch(std::forward<Handler>(handler),
-                                                                        std::move(job), Executor(ex));
+                                                                        std::move(job), std::move(ex), same);
     }
 };
 

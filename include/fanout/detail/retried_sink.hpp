@@ -21,8 +21,8 @@ namespace fanout::detail {
 /// `retry_rejected(inputs, factory)`: what became of each at last, how often it was run, and how it failed at
 /// first.
 template <class T>
-class retried_sink : public settled_sink<T> {
-    using base = settled_sink<T>;
+class retried_sink : public settled_sink<T, true> {
+    using base = settled_sink<T, true>;
 
 public:
     using result = retried<T>;
@@ -109,8 +109,8 @@ private:
 /// `retry(factory)`: the value, or what the last attempt threw; or, where the child tells its errors by
 /// Outcome's types, its outcome.
 template <class T, bool AsOutcome>
-class single_sink : public settled_sink<T> {
-    using base = settled_sink<T>;
+class single_sink : public settled_sink<T, true> {
+    using base = settled_sink<T, true>;
 
 public:
     using result = std::conditional_t<AsOutcome, settled<T>, T>;

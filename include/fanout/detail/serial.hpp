@@ -59,6 +59,20 @@ bool is_serial(Executor const& ex) {
     }
 }
 
+/// True where it is known, at little cost, that this thread runs the executor's work right now, and that the executor may
+/// call what it is given: what is dispatched there can just as well be called.
+template <class Executor>
+bool runs_here(Executor const& ex) noexcept {
+    if constexpr (std::is_same_v<Executor, asio::io_context::executor_type>) {
+        return ex.running_in_this_thread();
+    } else if constexpr (requires { ex.template target<asio::io_context::executor_type>(); }) {
+        auto* const io = ex.template target<asio::io_context::executor_type>();
+        return io != nullptr && io->running_in_this_thread();
+    } else {
+        return false;
+    }
+}
+
 /// A type-erased executor with a strand in it, made over the concrete executor where that is a known one: a
 /// strand over a type-erased executor costs more than twice as much per child.
 template <class AnyExecutor>

@@ -5,6 +5,9 @@
 
 #include <fanout/outcome.hpp>
 
+#include <boost/config.hpp>
+
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -53,11 +56,14 @@ settled<T> not_started_outcome() {
     return failed_outcome<T>(errc::not_started, nullptr);
 }
 
-/// Puts an outcome in the place of one that holds an error, which cannot throw; T need not be assignable.
-template <class T>
+/// Puts an outcome in the place of one that holds an error, which cannot throw; T need not be assignable. One that never
+/// started holds nothing that had to be destroyed.
+template <bool NeverStarted = false, class T>
 void replace(settled<T>& place, settled<T>&& by) {
     static_assert(std::is_nothrow_destructible_v<settled<T>>);
-    std::destroy_at(&place);
+    if constexpr (!NeverStarted) {
+        std::destroy_at(&place);
+    }
     try {
         std::construct_at(&place, std::move(by));
     } catch (...) { // T's move threw
@@ -144,18 +150,22 @@ public:
     }
 };
 
-/// `when_all_settled(inputs, factory)`: what became of each.
-template <class T>
+/// `when_all_settled(inputs, factory)`: what became of each. `Again`: an input may be run more than once.
+template <class T, bool Again = false>
 class settled_sink {
 public:
     using result = std::vector<settled<T>>;
 
-    void reserve(std::size_t n) { outcomes_.reserve(n); }
-    void open(std::size_t) { outcomes_.push_back(not_started_outcome<T>()); }
+    void reserve(std::size_t n) { fill(n); }
+    void open(std::size_t i) {
+        if (i >= outcomes_.size()) [[unlikely]] {
+            fill(i + 1);
+        }
+    }
 
     template <class... U>
     void value(std::size_t i, U&&... v) {
-        replace(outcomes_[i], settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...));
+        replace<!Again>(outcomes_[i], settled<T>(boost::outcome_v2::in_place_type<T>, std::forward<U>(v)...));
     }
 
     void error(std::size_t i, error_code const& code, std::exception_ptr const& exception) noexcept {
@@ -170,10 +180,17 @@ public:
     }
 
 protected:
-    void fill(std::size_t total) {
-        outcomes_.reserve(total);
-        while (outcomes_.size() < total) {
-            outcomes_.push_back(not_started_outcome<T>());
+    BOOST_NOINLINE void fill(std::size_t total) {
+        if (total > outcomes_.capacity()) {
+            outcomes_.reserve((std::max)(total, 2 * outcomes_.capacity()));
+        }
+        auto missing = total - (std::min)(total, outcomes_.size());
+        if constexpr (std::is_void_v<T>) { // copies are made faster than each is made by itself
+            outcomes_.insert(outcomes_.end(), missing, not_started_outcome<T>());
+        } else {
+            for (error_code const code = errc::not_started; missing > 0; --missing) {
+                outcomes_.emplace_back(boost::outcome_v2::in_place_type<error_code>, code);
+            }
         }
     }
 

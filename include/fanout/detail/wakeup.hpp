@@ -56,6 +56,9 @@ public:
 
     /// Will not fire any more. On the timer's executor.
     void stop() noexcept {
+        if (!timer_) {
+            return;
+        }
         if (auto const pending = pending_.lock()) {
             pending->target = nullptr;
             pending->owner.reset();
