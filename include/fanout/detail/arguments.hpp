@@ -180,10 +180,11 @@ struct no_times {
 };
 
 /// The arguments of a combinator, in one place.
-template <class Times, class ObserverArg, class On, class Limits, class Overload>
+template <class Times, class ObserverArg, class On, class Limits, class Overload, bool Unlimited>
 struct settings {
     using clock = typename Times::clock_type;
     static constexpr bool timed = !std::is_same_v<Times, no_times>;
+    static constexpr bool is_unlimited = Unlimited;
     using observer_type = std::remove_cvref_t<ObserverArg>;
     using on_type = On;
     using admission_type = decltype(Limits::admission);
@@ -217,7 +218,8 @@ constexpr auto make_settings(As&&... as) {
             return pick<on_kind>(no_executor{}, std::forward<As>(as)...).executor();
         }
     }();
-    return settings<times_type, held, decltype(where), decltype(limits), decltype(overload)>{
+    return settings<times_type, held, decltype(where), decltype(limits), decltype(overload),
+                    std::is_same_v<std::remove_cvref_t<decltype(limit)>, unlimited_t>>{
         std::move(limits), times,
         observer_holder<held>(pick<observer_kind>(no_observer{}, std::forward<As>(as)...)), std::move(where),
         std::move(overload)};

@@ -42,6 +42,7 @@ struct all_of_the_core {
     static constexpr bool sleeps = true; ///< inputs are run again
     static constexpr bool parks = true;  ///< inputs may have to wait after they were pulled
     static constexpr bool asks = true;   ///< permits come from a limit that others share
+    static constexpr bool counts = true; ///< there is a window
 };
 
 /// Events in, answers out. A permit is taken by `take()` and given back when its child settles or when there
@@ -74,7 +75,7 @@ public:
 
     /// A lane that has a permit would have work.
     bool wants_work() const noexcept {
-        return running_ < config_.window &&
+        return (!Uses::counts || running_ < config_.window) &&
                (may_pull() || (stop_ == stop_cause::none && (resumable() || ready())));
     }
 

@@ -111,6 +111,7 @@ public:
         static constexpr bool sleeps = Job::retries;
         static constexpr bool parks = Job::keyed || admission::by_input;
         static constexpr bool asks = !std::is_same_v<admission, no_admission>;
+        static constexpr bool counts = !Job::is_unlimited;
     };
     using core = fan_core<time_point, resting, uses>;
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;

@@ -145,7 +145,11 @@ private:
             core_.source_ended(); // and all is stopped by whoever catches it
             throw;
         }
-        l.work = core_.pulled();
+        if constexpr (Job::retries) {
+            l.work = core_.pulled();
+        } else {
+            l.work.index = core_.pulled().index; // each attempt is the first
+        }
         // No permit is asked, and no lane opened, for an input that is known not to be there.
         if constexpr (admits || !Job::homogeneous) {
             if (auto const n = job_.inputs(); n && *n <= core_.pulled_count()) {

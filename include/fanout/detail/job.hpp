@@ -54,6 +54,8 @@ public:
     auto& observer() noexcept { return *settings_.watcher; }
     /// Whether there may be a deadline or a timeout.
     static constexpr bool timed = Settings::timed;
+    /// No limit was given.
+    static constexpr bool is_unlimited = Settings::is_unlimited;
     auto const& attempt_timeout() const noexcept { return settings_.times.attempt_timeout; }
     auto const& on_executor() const noexcept { return settings_.on_executor; }
     bool needs_clock() const noexcept {

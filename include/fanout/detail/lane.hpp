@@ -51,7 +51,7 @@ struct lane {
 
     boost::asio::cancellation_signal signal;
     [[no_unique_address]] Strand strand; ///< its own, where children run in parallel
-    ticket work;
+    ticket work{0, 1};
     Item item{};
     [[no_unique_address]] Permit held{}; ///< of the limit, where that gives out permits
     [[no_unique_address]] Place place{}; ///< in its key, where the limit is keyed
@@ -60,7 +60,7 @@ struct lane {
     TimePoint started{};
     TimePoint timeout{};
     std::uint32_t incarnation = 0; ///< counts attempts, to tell a cancellation that comes too late
-    std::uint32_t in_a_row = 0;
+    std::uint32_t until_turn = children_per_turn;
     std::uint32_t number = 0; ///< of the lane, for observers; the store gives it
     cancel_cause cause = cancel_cause::none;
     bool running = false;
@@ -116,8 +116,8 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
         if constexpr (!Engine::reuses_lanes && !Engine::chains) {
             co_return;
         } else {
-            if (++lane.in_a_row == children_per_turn) {
-                lane.in_a_row = 0;
+            if (--lane.until_turn == 0) {
+                lane.until_turn = children_per_turn;
                 engine.yields();
                 if (engine.cancellable()) { // else the next line may throw
                     co_await boost::asio::this_coro::reset_cancellation_state();
@@ -265,16 +265,16 @@ public:
     }
 
     void operator()(std::decay_t<Args>... args) {
+        auto self = owner();
+        auto& lane = *std::exchange(lane_, nullptr);
         auto emitting = false; // its cancellation handler is still on the stack
-        if (engine().cancellable()) {
-            emitting = engine().emits_to(*lane_);
-            if (auto slot = lane_->signal.slot(); slot.has_handler()) { // an operation may leave it behind
+        if (self->cancellable()) {
+            emitting = self->emits_to(lane);
+            if (auto slot = lane.signal.slot(); slot.has_handler()) { // an operation may leave it behind
                 slot.clear();
             }
         }
-        settle(std::move(args)...);
-        auto self = owner();
-        auto& lane = *std::exchange(lane_, nullptr);
+        settle(*self, lane, std::move(args)...);
         if (lane.initiating) [[unlikely]] {
             lane.ended_in_initiation = true; // whoever initiates goes on, or this would be a recursion
         } else if (emitting) [[unlikely]] {
@@ -286,41 +286,41 @@ public:
 
 private:
     template <class... Ts>
-    void settle(error_code&& e, Ts&&... values) {
+    static void settle(Engine& engine, lane_type& lane, error_code&& e, Ts&&... values) {
         if (e) {
-            engine().rejected(*lane_, Index{}, e, nullptr);
+            engine.rejected(lane, Index{}, e, nullptr);
         } else {
-            value(std::move(values)...);
+            value(engine, lane, std::move(values)...);
         }
     }
 
     template <class... Ts>
-    void settle(std::exception_ptr&& e, Ts&&... values) {
+    static void settle(Engine& engine, lane_type& lane, std::exception_ptr&& e, Ts&&... values) {
         if (e) {
-            engine().rejected(*lane_, Index{}, std::move(e));
+            engine.rejected(lane, Index{}, std::move(e));
         } else {
-            value(std::move(values)...);
+            value(engine, lane, std::move(values)...);
         }
     }
 
     template <class... Ts>
-    void settle(Ts&&... values) {
-        value(std::move(values)...);
+    static void settle(Engine& engine, lane_type& lane, Ts&&... values) {
+        value(engine, lane, std::move(values)...);
     }
 
     template <class... Ts>
-    void value(Ts&&... values) {
+    static void value(Engine& engine, lane_type& lane, Ts&&... values) {
         if constexpr (sizeof...(Ts) == 0) {
-            engine().fulfilled(*lane_, Index{});
+            engine.fulfilled(lane, Index{});
         } else {
             try {
                 if constexpr (sizeof...(Ts) == 1) {
-                    engine().settled(*lane_, Index{}, std::move(values)...);
+                    engine.settled(lane, Index{}, std::move(values)...);
                 } else {
-                    engine().settled(*lane_, Index{}, std::tuple<Ts...>(std::move(values)...));
+                    engine.settled(lane, Index{}, std::tuple<Ts...>(std::move(values)...));
                 }
             } catch (...) {
-                engine().rejected(*lane_, Index{}, current_error_code(), std::current_exception());
+                engine.rejected(lane, Index{}, current_error_code(), std::current_exception());
             }
         }
     }

@@ -15,6 +15,9 @@
 #include <boost/asio/post.hpp>
 #include <boost/config.hpp>
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -38,6 +41,9 @@ public:
     /// Among children of several types, those that complete synchronously run one within the other.
     static constexpr bool chains = !Job::homogeneous && !Job::retries && alike<typename Job::child_types>;
     using base::looks_for_reentrancy;
+    /// Children that are not to follow one another in a lane may be spawned by themselves.
+    static constexpr bool may_spawn_children =
+        !looks_for_reentrancy && (!reuses_lanes || (Job::is_unlimited && !Threaded));
     static constexpr bool is_fail_fast = Job::fail_fast;
     /// Until all has ended there is always a coroutine, and a coroutine counts as work of its executor.
     static constexpr bool lanes_count_as_work =
@@ -204,8 +210,8 @@ protected:
                 if constexpr (base::runs_operations) {
                     l->memory.owner = self_pointer();
                 }
-                l->in_a_row =
-                    l->number % children_per_turn; // so that lanes in lockstep do not yield all at once
+                // So that lanes in lockstep do not yield all at once.
+                l->until_turn = children_per_turn - l->number % children_per_turn;
                 core_.lane_opened();
                 if (!take_permit(*l)) {
                     close_locked(*l);
@@ -243,6 +249,23 @@ protected:
         }
     }
 
+    /// Whether the lane's child is spawned by itself, which spares it a frame, in place of a lane that awaits it, which
+    /// spares those behind it a spawn where it completes synchronously. A child of which others run already, or that
+    /// suspended the last time, will suspend, for all that is known; now and then a lane looks if that still holds.
+    bool spawns_child() {
+        if constexpr (chains) {
+            auto const n = calls_.load(std::memory_order_relaxed);
+            auto const first = core_.pulled_count() == 1;
+            calls_.store(static_cast<std::uint8_t>(n + (first ? 1 : 0)), std::memory_order_relaxed);
+            return core_.in_flight() > 1 || core_.exhausted() ||
+                   (n % looks_each != 0 && first_suspends_.load(std::memory_order_relaxed));
+        } else if constexpr (reuses_lanes) {
+            return core_.in_flight() > 1 && core_.pulled_count() % looks_each != 0;
+        } else {
+            return true;
+        }
+    }
+
     /// Starts the lane's attempt.
     void start(lane_type& l) {
         job_.visit(l.work.index, [&](auto which) {
@@ -270,9 +293,9 @@ protected:
             std::is_convertible_v<Executor, AwaitableExecutor>,
             "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
         try {
-            if constexpr (!reuses_lanes && !looks_for_reentrancy &&
-                          spawnable<std::remove_cvref_t<decltype(make(l, which))>>) {
-                if (!chains || core_.in_flight() > 1 || core_.exhausted()) {
+            using made = std::remove_cvref_t<decltype(make(l, which))>;
+            if constexpr (may_spawn_children && spawnable<made>) {
+                if (spawns_child()) {
                     boost::asio::co_spawn(executor_as<AwaitableExecutor>(l), make(l, which),
                                           child_end<FanOut, Which>(ref(self_pointer()), l));
                     return;
@@ -281,6 +304,11 @@ protected:
             boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
                                   run_lane<AwaitableExecutor>(*self_pointer(), l, which),
                                   lane_end<FanOut>(ref(self_pointer()), l));
+            if constexpr (chains) {
+                if (l.work.index == 0) {
+                    first_suspends_.store(core_.pulled_count() == 1, std::memory_order_relaxed);
+                }
+            }
         } catch (...) {
             rejected(l, which, current_error_code(), std::current_exception());
             end_lane(l);
@@ -324,8 +352,8 @@ protected:
     BOOST_NOINLINE void ended_at_once(lane_type& l, Which which) {
         do {
             l.ended_in_initiation = false;
-            if (reuses_lanes && ++l.in_a_row >= children_per_turn) {
-                l.in_a_row = 0;
+            if (reuses_lanes && --l.until_turn == 0) {
+                l.until_turn = children_per_turn;
                 yields();
                 boost::asio::post(executor_of(l), [self = ref(self_pointer()), &l, which]() mutable {
                     self->is_back(l);
@@ -353,7 +381,7 @@ protected:
             guard lock(mutex_);
             close_locked(l);
         }
-        if constexpr (!reuses_lanes) {
+        if constexpr (!reuses_lanes || may_spawn_children) {
             pump(); // its permit is free, and only a new lane can take it
         }
     }
@@ -368,6 +396,11 @@ protected:
             lanes_.recycle(l);
         }
     }
+
+    // Of all calls of this kind; a wrong guess costs time and nothing else.
+    static inline std::atomic<bool> first_suspends_{false};
+    static inline std::atomic<std::uint8_t> calls_{1};
+    static constexpr std::size_t looks_each = 32;
 
     Executor executor_;
     lane_type* emitting_ = nullptr; ///< its cancellation is being emitted

@@ -36,7 +36,7 @@ public:
         while (chunks_ != nullptr) {
             auto* const c = chunks_;
             chunks_ = c->next;
-            auto const size = static_cast<std::size_t>(c->in_a_row);
+            auto const size = static_cast<std::size_t>(c->until_turn);
             for (std::size_t i = size; i-- > 0;) {
                 traits::destroy(allocator_, c + i);
             }
@@ -110,7 +110,7 @@ private:
         for (std::size_t i = 0; i < size; ++i) {
             traits::construct(allocator_, c + i); // a lane's default constructor does not throw
         }
-        c->in_a_row = static_cast<decltype(c->in_a_row)>(size);
+        c->until_turn = static_cast<decltype(c->until_turn)>(size);
         c->next = std::exchange(chunks_, c);
         for (std::size_t i = size; --i > 0;) { // so that low numbers are opened first
             add(c[i], lanes_ + i - 1);

@@ -158,7 +158,7 @@ public:
 
     void reserve(std::size_t n) { fill(n); }
     void open(std::size_t i) {
-        if (i >= outcomes_.size()) [[unlikely]] {
+        if (i >= filled_) [[unlikely]] {
             fill(i + 1);
         }
     }
@@ -184,17 +184,20 @@ protected:
         if (total > outcomes_.capacity()) {
             outcomes_.reserve((std::max)(total, 2 * outcomes_.capacity()));
         }
-        auto missing = total - (std::min)(total, outcomes_.size());
         if constexpr (std::is_void_v<T>) { // copies are made faster than each is made by itself
-            outcomes_.insert(outcomes_.end(), missing, not_started_outcome<T>());
+            outcomes_.insert(outcomes_.end(), total - (std::min)(total, filled_), not_started_outcome<T>());
         } else {
-            for (error_code const code = errc::not_started; missing > 0; --missing) {
+            for (error_code const code = errc::not_started; filled_ < total; ++filled_) {
                 outcomes_.emplace_back(boost::outcome_v2::in_place_type<error_code>, code);
             }
         }
+        filled_ = outcomes_.size();
     }
 
     std::vector<settled<T>> outcomes_;
+
+private:
+    std::size_t filled_ = 0; ///< the vector's size, which would be a division to ask for
 };
 
 /// `when_all(a, b, …)`: a tuple of the values.

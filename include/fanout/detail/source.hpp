@@ -37,6 +37,17 @@ using kept_range_t =
     std::conditional_t<std::ranges::view<std::remove_cvref_t<Inputs>> || !std::is_lvalue_reference_v<Inputs>,
                        std::remove_cvref_t<Inputs>, borrowed_range<std::remove_reference_t<Inputs>>>;
 
+/// Room for an element that its range makes on the fly. What is scalar needs no sign that it is there.
+template <class T>
+struct scalar_room {
+    T value{};
+    void emplace(T v) noexcept { value = v; }
+    T& operator*() noexcept { return value; }
+    T const& operator*() const noexcept { return value; }
+};
+template <class T>
+using room_for = std::conditional_t<std::is_scalar_v<T>, scalar_room<T>, std::optional<T>>;
+
 /// Pulls the elements of a range. An element that lives in its range is handed on as it is there; one that the
 /// range makes on the fly is kept in the lane while its child runs, so that the factory may take it by reference.
 ///
@@ -51,8 +62,7 @@ class range_source {
 
 public:
     /// What is kept of an input while it runs or sleeps.
-    using item =
-        std::conditional_t<lives_in_range, std::remove_reference_t<reference>*, std::optional<stored>>;
+    using item = std::conditional_t<lives_in_range, std::remove_reference_t<reference>*, room_for<stored>>;
 
     /// What the factory is called with.
     using input =
@@ -68,10 +78,11 @@ public:
 
     /// The next input; false at the end. Advances only now, so that a source is never ahead of its permits.
     bool pull(item& to) {
-        if (!first_) {
+        if (first_) [[unlikely]] {
+            first_ = false;
+        } else {
             ++*at_;
         }
-        first_ = false;
         if (*at_ == std::ranges::end(range_)) {
             first_ = true;
             return false;
