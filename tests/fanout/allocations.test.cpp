@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <iostream>
@@ -18,8 +19,16 @@
 
 namespace {
 
-std::size_t allocations = 0;
+std::size_t allocations = 0; ///< by operator new
+std::size_t of_asio = 0;     ///< by Asio's recycler: coroutine frames and operations
 
+} // namespace
+
+// Asio allocates by std::aligned_alloc.
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t n) noexcept {
+    ++of_asio;
+    void* p = nullptr;
+    return posix_memalign(&p, (std::max)(alignment, sizeof(void*)), n) == 0 ? p : nullptr;
 }
 
 void* operator new(std::size_t n) {
@@ -47,7 +56,21 @@ std::size_t cost(Make make, std::size_t n) {
     return allocations - before;
 }
 
+/// Likewise, with Asio's.
+template <class Make>
+std::size_t cost_in_all(Make make, std::size_t n) {
+    auto const before = of_asio;
+    auto const by_new = cost(make, n);
+    return by_new + (of_asio - before);
+}
+
 asio::awaitable<void> child(std::size_t) { co_await turn(); }
+
+/// Ends without a turn of the event loop, but for those with which its lane lets others have a turn.
+asio::awaitable<void> synchronous(std::size_t) { co_return; }
+
+constexpr std::size_t long_enough = 64 * 400; ///< more than 256 children in each lane of a window of 64
+static_assert(long_enough / 64 > fanout::detail::children_per_turn);
 
 } // namespace
 
@@ -66,4 +89,33 @@ TEST_CASE("a window allocates nothing per child: Asio's frame recycler is not ex
     CHECK(cost(settled, 20000) <= cost(settled, 1000));
     CHECK(cost(retried, 20000) <= cost(retried, 1000));
     std::cout << "when_all, limit(64), 20,000 children: " << cost(all, 20000) << " allocations in all\n";
+}
+
+TEST_CASE(
+    "a window allocates nothing per child even when every lane yields: a block or two per lane, by Asio") {
+    auto const run_through = [](auto factory) {
+        auto const make = [factory](std::size_t n) {
+            return fanout::when_all(std::views::iota(std::size_t{0}, n), factory, fanout::limit(64));
+        };
+        (void)cost_in_all(make, 1000);
+        CHECK(cost_in_all(make, long_enough) <= cost_in_all(make, 1000) + 2 * 64);
+        CHECK(cost_in_all(make, 4 * long_enough) <= cost_in_all(make, long_enough) + 64);
+    };
+    run_through(child);
+    CHECK(of_asio > 64); // what Asio allocates is counted: the lanes' frames
+    run_through(synchronous);
+}
+
+TEST_CASE("operations in a window allocate nothing per child: they run in their lane's memory") {
+    auto const operation = [](std::size_t) { return asio::post(asio::deferred); };
+    auto const at_once = [](std::size_t) { return make_operation<void()>([](auto h) { std::move(h)(); }); };
+    auto const run_through = [](auto factory) {
+        auto const make = [factory](std::size_t n) {
+            return fanout::when_all_settled(std::views::iota(std::size_t{0}, n), factory, fanout::limit(64));
+        };
+        (void)cost_in_all(make, 1000);
+        CHECK(cost_in_all(make, long_enough) <= cost_in_all(make, 64) + 64);
+    };
+    run_through(operation);
+    run_through(at_once);
 }
