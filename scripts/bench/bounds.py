@@ -16,6 +16,8 @@ class Bound:
     says: str
     measure: str
     at_most: float
+    so_far: float | None = None  # it is missed: what was reached so far, and
+    because: str = ""  # why no better
     of: str = ""
     to: str = ""
     children: tuple = ()
@@ -60,6 +62,8 @@ def _checked(path, entry):
         refuse(f"`measure` is one of {', '.join(MEASURES)}")
     if isinstance(bound.at_most, bool) or not isinstance(bound.at_most, (int, float)):
         refuse("`at_most` is a number")
+    if (bound.so_far is None) != (not bound.because) or (bound.so_far or bound.at_most + 1) <= bound.at_most:
+        refuse("`so_far` is more than `at_most`, and `because` says why")
     if bool(bound.command) != (bound.measure == "command") or bool(bound.of) == (bound.measure == "command"):
         refuse("needs `of`, the name of a contender; or for the measure `command`, that command and nothing else")
     if bound.measure == "time" and not bound.to:
@@ -77,6 +81,11 @@ class Verdict:
     @property
     def held(self):
         return self.figure <= self.bound.at_most
+
+    def no_worse(self, percent):
+        """Whether it is held, or as near as it was, give or take what another C library or processor does."""
+        reached = self.bound.at_most if self.bound.so_far is None else self.bound.so_far
+        return self.figure <= reached * (1 + percent / 100)
 
 
 def judge(bound, figure):

@@ -28,6 +28,9 @@ def arguments():
                         help="only this workload, or this contender and its floor; may be given several times")  # fmt: skip
     parser.add_argument("--svg", type=Path, metavar="FOLDER", help="also plots, and the figures as results.tsv")
     parser.add_argument("--write", action="store_true", help=f"also writes {WRITTEN.relative_to(ROOT)}")
+    parser.add_argument("--no-worse", type=float, metavar="PERCENT",
+                        help="status 1 only where a figure is more than this above its bound or, where that is known to be "
+                             "missed, above what was reached so far")  # fmt: skip
     parser.add_argument("--bounds", type=Path, default=ROOT / "benchmarks/bounds.toml", metavar="FILE",
                         help="other bounds than benchmarks/bounds.toml")  # fmt: skip
     parser.add_argument("--build", type=Path, default=ROOT / "build/bench", metavar="FOLDER",
@@ -212,9 +215,16 @@ def main():
         return 1
     tell.end()
     print(text, end="")
-    missed = sum(not verdict.held for verdict in verdicts)
+    missed = [verdict for verdict in verdicts if not verdict.held]
+    for verdict in missed:
+        if verdict.bound.because:
+            print(f"\nMISS, {verdict.bound.says}: {verdict.bound.because}")
     if missed:
-        print(f"scripts/bench.sh: {missed} of {len(verdicts)} bounds missed", file=sys.stderr)
+        print(f"scripts/bench.sh: {len(missed)} of {len(verdicts)} bounds missed", file=sys.stderr)
+    if given.no_worse is not None:
+        missed = [verdict for verdict in verdicts if not verdict.no_worse(given.no_worse)]
+        for verdict in missed:
+            print(f"scripts/bench.sh: worse than it was: {verdict.bound.says}: {verdict.figure}", file=sys.stderr)
     return 1 if missed else 0
 
 

@@ -95,6 +95,31 @@ class Table(unittest.TestCase):
 
     # Bounds
 
+    def test_what_is_known_to_be_missed_is_a_miss_still_and_may_not_get_worse(self):
+        self.contender("work/ours", instructions=120)
+        self.bound(so_far=1.19, because="it has to")
+        self.assert_missed(self.run_it(), "1.2 ×")
+        as_it_was = self.run_it("--no-worse", "1")
+        self.assertEqual(as_it_was.returncode, 0, as_it_was.stderr)
+        self.assertRegex(as_it_was.stdout, r"\| the bound \| .* \| MISS \|")
+        self.assertIn("MISS, the bound: it has to", as_it_was.stdout)
+        worse = self.run_it("--no-worse", "0")
+        self.assertEqual(worse.returncode, 1)
+        self.assertIn("worse than it was: the bound: 1.2", worse.stderr)
+
+    def test_no_worse_than_a_bound_is_within_it(self):
+        self.contender("work/ours", instructions=113)
+        self.bound()
+        self.assertEqual(self.run_it("--no-worse", "1").returncode, 0)
+        self.assertEqual(self.run_it("--no-worse", "0.5").returncode, 1)
+
+    def test_a_miss_that_is_known_says_why(self):
+        self.contender("work/ours", instructions=112)
+        self.bound(so_far=1.2)
+        done = self.run_it()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("`because` says why", done.stderr)
+
     def test_a_ratio_of_instructions_within_its_bound_is_ok(self):
         self.contender("work/ours", instructions=112)
         self.bound()
