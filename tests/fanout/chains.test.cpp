@@ -432,7 +432,8 @@ TEST_CASE(
     gate a(ctx.get_executor()), b(ctx.get_executor());
     bool called = false;
     auto const handler = [&] {
-        return asio::bind_executor(ctx.get_executor(), [&](std::exception_ptr, auto&&) { called = true; });
+        return asio::bind_executor(asio::any_io_executor(ctx.get_executor()),
+                                   [&](std::exception_ptr, auto&&) { called = true; });
     };
     auto const goes_on = [&] {
         poll(ctx);
