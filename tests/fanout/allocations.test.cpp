@@ -106,7 +106,7 @@ TEST_CASE(
     run_through(synchronous);
 }
 
-TEST_CASE("operations in a window allocate nothing per child: they run in their lane's memory") {
+TEST_CASE("operations in a window allocate nothing per child") {
     auto const operation = [](std::size_t) { return asio::post(asio::deferred); };
     auto const at_once = [](std::size_t) { return make_operation<void()>([](auto h) { std::move(h)(); }); };
     auto const run_through = [](auto factory) {

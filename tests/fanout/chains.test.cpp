@@ -303,6 +303,23 @@ TEST_CASE("when_all: after a child that ends by an exception at once, the rest n
         CHECK(t.log == "a");
         CHECK(r->message() == "of a");
     }
+    SUBCASE("in the middle of a row") {
+        auto const r = t.all(t.sync('a'), t.fails('b'), t.sync('c'));
+        poll(ctx);
+        CHECK(t.log == "ab");
+        CHECK(r->message() == "of b");
+    }
+    SUBCASE("after one that waits, which is cancelled and waited for") {
+        t.a.heeds = false;
+        auto const r = t.all(t.waits('a', t.a), t.fails('b'), t.sync('c'));
+        poll(ctx);
+        CHECK(t.log == "ab");
+        CHECK(t.a.cancels == 1);
+        CHECK_FALSE(r->done);
+        t.a.open();
+        poll(ctx);
+        CHECK(r->message() == "of b");
+    }
     SUBCASE("in the middle, in a window of one") {
         auto const r = t.all(t.sync('a'), t.fails('b'), t.sync('c'), fanout::limit(1));
         poll(ctx);

@@ -73,10 +73,6 @@ public:
 
     Handler const& handler() const noexcept { return handler_; }
 
-    /// It was launched where its executor's work runs, and may be called there: so it may be at its end, if the handler's
-    /// executor is the same.
-    void launched_there() noexcept { call_ = same_executor_; }
-
     bool cancellable() const noexcept {
         return boost::asio::get_associated_cancellation_slot(handler_).is_connected();
     }
@@ -98,7 +94,9 @@ public:
     /// All has ended: calls the handler on its executor, never within the initiation. Takes the last reference
     /// but those of cancellations on their way.
     static void complete(ref self) {
-        if constexpr (FanOut::is_threaded) { // the timer belongs to its strand
+        if (FanOut::is_threaded || (FanOut::runs_operations && self.count() > 1)) {
+            // The timer belongs to its strand. And an operation may still hold memory of its lane while it calls us, although
+            // it should not: it has freed it when it returns, so that the handler is called after the fan-out is gone.
             auto const ex = self->executor();
             boost::asio::post(ex, [self = std::move(self)]() mutable { hand_over(std::move(self)); });
         } else {
@@ -126,7 +124,7 @@ private:
         self->alarm_.stop();
         auto& c = self->completion_;
         auto const initiating = initiation::of(self.get());
-        if (!initiating && (c.call_ || runs_here(c.executor(*self)))) {
+        if (!initiating && runs_here(c.executor(*self))) {
             finalise(std::move(self));
             return;
         }
@@ -206,7 +204,6 @@ private:
     std::size_t on_their_way_ = 0;
     bool waiting_ = false;
     bool same_executor_;
-    bool call_ = false;
 };
 
 } // namespace fanout::detail

@@ -36,6 +36,8 @@ public:
     T* release() noexcept { return std::exchange(target_, nullptr); }
 
     void swap(counted_ref& other) noexcept { std::swap(target_, other.target_); }
+    /// How many hold the object.
+    auto count() const noexcept { return target_->references_.load(std::memory_order_acquire); }
     T* get() const noexcept { return target_; }
     T* operator->() const noexcept { return target_; }
     T& operator*() const noexcept { return *target_; }

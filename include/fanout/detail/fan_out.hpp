@@ -51,6 +51,7 @@ public:
     static constexpr bool is_threaded = Threaded;
     using base::looks_for_reentrancy;
     using base::reuses_lanes;
+    using base::runs_operations;
 
     template <class H>
     static void launch(H&& handler, Job&& job, Executor ex, bool same) {
@@ -69,7 +70,6 @@ public:
         if constexpr (Threaded) {
             enter(std::move(self), [](fan_out& f) { f.begin(); });
         } else if (runs_here(self->executor_)) {
-            self->completion_.launched_there();
             enter(std::move(self), [](fan_out& f) { f.begin(); });
         } else {
             auto const on = self->executor_; // it may be gone before dispatch returns

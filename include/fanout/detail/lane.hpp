@@ -116,6 +116,11 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
         if constexpr (!Engine::reuses_lanes && !Engine::chains) {
             co_return;
         } else {
+            if constexpr (Engine::chains) {
+                if (!lane.initiating) { // the child has suspended, and may have ended on another executor
+                    co_return;
+                }
+            }
             if (--lane.until_turn == 0) {
                 lane.until_turn = children_per_turn;
                 engine.yields();

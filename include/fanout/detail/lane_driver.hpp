@@ -43,7 +43,7 @@ public:
     using base::looks_for_reentrancy;
     /// Children that are not to follow one another in a lane may be spawned by themselves.
     static constexpr bool may_spawn_children =
-        !looks_for_reentrancy && (!reuses_lanes || (Job::is_unlimited && !Threaded));
+        !looks_for_reentrancy && (!reuses_lanes || (Job::is_unlimited && !Job::fail_fast && !Threaded));
     static constexpr bool is_fail_fast = Job::fail_fast;
     /// Until all has ended there is always a coroutine, and a coroutine counts as work of its executor.
     static constexpr bool lanes_count_as_work =
@@ -70,8 +70,14 @@ public:
     template <class AwaitableExecutor>
     boost::asio::awaitable<void, AwaitableExecutor> follow(lane_type& l) {
         std::optional<boost::asio::awaitable<void, AwaitableExecutor>> rest;
-        job_.visit(l.work.index,
-                   [&](auto which) { rest.emplace(run_lane<AwaitableExecutor>(*self_pointer(), l, which)); });
+        job_.visit(l.work.index, [&](auto which) {
+            try {
+                rest.emplace(run_lane<AwaitableExecutor>(*self_pointer(), l, which));
+            } catch (...) { // no memory for it: the lane ends
+                rejected(l, which, current_error_code(), std::current_exception());
+                throw;
+            }
+        });
         return *std::move(rest);
     }
 
@@ -208,7 +214,9 @@ protected:
                     return;
                 }
                 if constexpr (base::runs_operations) {
-                    l->memory.owner = self_pointer();
+                    if (l->memory.owner == nullptr) { // else an operation's thread may be reading it
+                        l->memory.owner = self_pointer();
+                    }
                 }
                 // So that lanes in lockstep do not yield all at once.
                 l->until_turn = children_per_turn - l->number % children_per_turn;
@@ -253,7 +261,10 @@ protected:
     /// spares those behind it a spawn where it completes synchronously. A child of which others run already, or that
     /// suspended the last time, will suspend, for all that is known; now and then a lane looks if that still holds.
     bool spawns_child() {
-        if constexpr (chains) {
+        if constexpr (
+            Job::fail_fast) { // a failure of one that is spawned is heard of late: nothing may come behind it
+            return core_.exhausted();
+        } else if constexpr (chains) {
             auto const n = calls_.load(std::memory_order_relaxed);
             auto const first = core_.pulled_count() == 1;
             calls_.store(static_cast<std::uint8_t>(n + (first ? 1 : 0)), std::memory_order_relaxed);
@@ -301,10 +312,12 @@ protected:
                     return;
                 }
             }
+            l.initiating = true; // a lane may chain children while it has not suspended
             boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
                                   run_lane<AwaitableExecutor>(*self_pointer(), l, which),
                                   lane_end<FanOut>(ref(self_pointer()), l));
-            if constexpr (chains) {
+            l.initiating = false;
+            if constexpr (chains && !Job::fail_fast) {
                 if (l.work.index == 0) {
                     first_suspends_.store(core_.pulled_count() == 1, std::memory_order_relaxed);
                 }

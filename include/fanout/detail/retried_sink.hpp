@@ -56,7 +56,7 @@ public:
     }
 
     std::pair<std::exception_ptr, result> finish(ending&& e) {
-        base::fill(e.total);
+        base::fit(e.total);
         attempts_.resize(this->outcomes_.size());
         result r;
         r.outcomes = std::move(this->outcomes_);

@@ -4,6 +4,7 @@
 // Which serial executor a fan-out runs on: the caller's own where it is serial already, else a strand over it.
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/query.hpp>
 #include <boost/asio/strand.hpp>
@@ -64,10 +65,11 @@ bool is_serial(Executor const& ex) {
 template <class Executor>
 bool runs_here(Executor const& ex) noexcept {
     if constexpr (std::is_same_v<Executor, asio::io_context::executor_type>) {
-        return ex.running_in_this_thread();
+        return ex.running_in_this_thread() &&
+               asio::query(ex, asio::execution::blocking) == asio::execution::blocking.possibly;
     } else if constexpr (requires { ex.template target<asio::io_context::executor_type>(); }) {
         auto* const io = ex.template target<asio::io_context::executor_type>();
-        return io != nullptr && io->running_in_this_thread();
+        return io != nullptr && runs_here(*io);
     } else {
         return false;
     }

@@ -175,11 +175,18 @@ public:
     settled<T> const& outcome(std::size_t i) const noexcept { return outcomes_[i]; }
 
     std::pair<std::exception_ptr, result> finish(ending&& e) {
-        fill(e.total);
+        fit(e.total);
         return {e.source_error, std::move(outcomes_)};
     }
 
 protected:
+    void fit(std::size_t total) {
+        fill(total);
+        while (outcomes_.size() > total) { // the source has become shorter
+            outcomes_.pop_back();
+        }
+    }
+
     BOOST_NOINLINE void fill(std::size_t total) {
         if (total > outcomes_.capacity()) {
             outcomes_.reserve((std::max)(total, 2 * outcomes_.capacity()));
