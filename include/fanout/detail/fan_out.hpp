@@ -101,6 +101,7 @@ public:
     using base::lanes_count_as_work;
     using base::make;
     using base::next;
+    using base::next_turn;
     using base::operation_ended;
     using base::rejected;
     using base::settled;

@@ -128,7 +128,7 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
                     co_await boost::asio::this_coro::reset_cancellation_state();
                     co_await boost::asio::this_coro::throw_if_cancelled(true);
                 }
-                co_await boost::asio::post(engine.executor_of(lane), boost::asio::deferred);
+                co_await boost::asio::post(Engine::next_turn);
                 engine.is_back(lane);
             }
             if (!engine.next(lane)) {

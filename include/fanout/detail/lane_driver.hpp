@@ -12,6 +12,7 @@
 
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/config.hpp>
 
@@ -44,6 +45,8 @@ public:
     /// Children that are not to follow one another in a lane may be spawned by themselves.
     static constexpr bool may_spawn_children =
         !looks_for_reentrancy && (!reuses_lanes || (Job::is_unlimited && !Job::fail_fast && !Threaded));
+    /// `deferred`, which is instantiated only where there is a fan-out: here it depends on a template's argument.
+    static constexpr boost::asio::deferred_t next_turn{};
     static constexpr bool is_fail_fast = Job::fail_fast;
     /// Until all has ended there is always a coroutine, and a coroutine counts as work of its executor.
     static constexpr bool lanes_count_as_work =
