@@ -2,7 +2,7 @@
 #pragma once
 
 // composed: a child that is written as a coroutine and is an operation, by Asio's co_composed. Without a limit it costs
-// about half of what an awaitable does. No part of `fanout.hpp`, since few need what it includes.
+// less than half of what an awaitable does. No part of `fanout.hpp`, since few need what it includes.
 
 #include <fanout/detail/composed_promise.hpp>
 #include <fanout/named.hpp>
