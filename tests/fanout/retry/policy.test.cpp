@@ -35,6 +35,7 @@ constexpr fanout::retry_policy<fanout::constant> attempts_of(std::uint32_t n) {
 struct sleeps {
     asio::io_context ctx{1};
     std::vector<std::chrono::nanoseconds> slept{};
+    std::vector<std::chrono::nanoseconds> at{};
     std::vector<std::string> notices{};
     int failures = 3;
 
@@ -48,6 +49,7 @@ struct sleeps {
         };
         notice_function note = [this](fanout::retry_event const& e, outcome const& o) {
             slept.push_back(e.delay);
+            at.push_back(e.at);
             try {
                 (void)o.value();
             } catch (std::exception const& x) {
@@ -75,6 +77,8 @@ TEST_CASE(
     CHECK(r->value->values() == std::vector<int>{7});
     CHECK(s.slept == std::vector<std::chrono::nanoseconds>{1s, 90s, 1s});
     CHECK(manual_clock::now() - begun == 92s);
+    CHECK(s.at == std::vector<std::chrono::nanoseconds>{
+                      0s, 1s, 91s}); // from the start, without an observer or a deadline
     CHECK(s.notices == std::vector<std::string>{"#0 1 failure 2", "#0 2 failure 1", "#0 3 failure 0"});
 }
 
