@@ -124,11 +124,11 @@ private:
         self->alarm_.stop();
         auto& c = self->completion_;
         auto const initiating = initiation::of(self.get());
-        if (!initiating && runs_here(c.executor(*self))) {
+        auto const ex = c.executor(*self);
+        if (!initiating && runs_here(ex)) {
             finalise(std::move(self));
             return;
         }
-        auto const ex = c.executor(*self);
         auto const immediate = boost::asio::get_associated_immediate_executor(c.handler_, ex);
         auto allocator = boost::asio::get_associated_allocator(c.handler_);
         last_step step{std::move(self), std::move(allocator)};

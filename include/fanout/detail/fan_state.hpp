@@ -116,17 +116,9 @@ public:
     using core = fan_core<time_point, resting, uses>;
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
-    static constexpr bool tells_retries = [] {
-        if constexpr (Job::retries) {
-            return Job::retry_type::notifies;
-        } else {
-            return false;
-        }
-    }();
-
     fan_state(Job&& job, Allocator const& allocator)
         : job_(std::move(job)),
-          start_(job_.needs_clock() || tells_retries ? clock::now() : time_point()),
+          start_(job_.needs_clock() || Job::retry_type::notifies ? clock::now() : time_point()),
           deadline_(job_.deadline(start_)),
           core_(job_.template config<core>(deadline_)),
           lanes_(allocator),

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
 #include <type_traits>
 
 namespace fanout::detail {

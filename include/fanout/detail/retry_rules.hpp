@@ -21,6 +21,7 @@ namespace fanout::detail {
 /// Rejected inputs are not run again.
 struct no_retry {
     static constexpr bool retries = false;
+    static constexpr bool notifies = false;
     struct memory {};
 
     static void begin(std::size_t) noexcept {}
