@@ -105,6 +105,7 @@ public:
     using base::operation_ended;
     using base::rejected;
     using base::settled;
+    using base::watches_states;
     using base::yields;
 
     // ---- how a permit is waited for
@@ -300,6 +301,7 @@ private:
         } else {
             emitting_ = &l;
             closed_while_emitting_ = false;
+            l.state_replaced = true; // it remembers that it was cancelled
             l.signal.emit(boost::asio::cancellation_type::terminal);
             emitting_ = nullptr;
             if (closed_while_emitting_) {
@@ -315,6 +317,7 @@ private:
             same = l.running && l.incarnation == incarnation;
         }
         if (same) { // only this strand could settle it meanwhile
+            l.state_replaced = true;
             l.signal.emit(boost::asio::cancellation_type::terminal);
         }
     }

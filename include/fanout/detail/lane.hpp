@@ -12,6 +12,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -43,6 +45,8 @@ struct no_strand {};
 /// One lane and the attempt it runs.
 template <class TimePoint, class Item, class Strand, class Permit, class Place, class About, class Memory>
 struct lane {
+    bool state_replaced = true; ///< is told through `signal` until its end, and so stands before it
+
     // Neighbours among the live lanes (or the free ones), and among those with a timeout, earliest first.
     lane* previous = nullptr;
     lane* next = nullptr;
@@ -92,6 +96,27 @@ inline error_code current_error_code() noexcept {
     }
 }
 
+/// A filter that allows what a coroutine's cancellation state allows at first, and tells when that state is replaced: a
+/// state owns its filters. To put a state back costs as much as the rest of a lane between two children.
+class state_watch {
+public:
+    explicit state_watch(bool& replaced) noexcept : replaced_(&replaced) {}
+    state_watch(state_watch&& other) noexcept : replaced_(std::exchange(other.replaced_, nullptr)) {}
+    state_watch& operator=(state_watch&&) = delete;
+    ~state_watch() {
+        if (replaced_ != nullptr) {
+            *replaced_ = true;
+        }
+    }
+
+    boost::asio::cancellation_type operator()(boost::asio::cancellation_type type) const noexcept {
+        return boost::asio::enable_terminal_cancellation()(type);
+    }
+
+private:
+    bool* replaced_;
+};
+
 /// The coroutine lane: awaits child after child. The engine outlives it: the lane's completion handler owns it.
 template <class AwaitableExecutor, class Engine, class Index>
 boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typename Engine::lane_type& lane,
@@ -136,7 +161,14 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
             }
             if (engine.cancellable()) {
                 // What a child did to these is for the whole lane, not for the child's frame: put them back.
-                co_await boost::asio::this_coro::reset_cancellation_state();
+                if constexpr (!Engine::watches_states) {
+                    co_await boost::asio::this_coro::reset_cancellation_state();
+                } else if (lane.state_replaced) [[unlikely]] {
+                    auto put_back = boost::asio::this_coro::reset_cancellation_state(
+                        state_watch(lane.state_replaced), boost::asio::enable_terminal_cancellation());
+                    co_await std::move(put_back); // which replaces the one that was watched
+                    lane.state_replaced = false;
+                }
                 co_await boost::asio::this_coro::throw_if_cancelled(true);
             }
             if constexpr (Engine::chains) { // the next child is of another type

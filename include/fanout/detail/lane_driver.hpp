@@ -48,6 +48,8 @@ public:
     /// `deferred`, which is instantiated only where there is a fan-out: here it depends on a template's argument.
     static constexpr boost::asio::deferred_t next_turn{};
     static constexpr bool is_fail_fast = Job::fail_fast;
+    /// A lane's cancellation state lives in its signal; elsewhere `co_spawn` may keep it in shared memory, for longer.
+    static constexpr bool watches_states = is_fail_fast;
     /// Until all has ended there is always a coroutine, and a coroutine counts as work of its executor.
     static constexpr bool lanes_count_as_work =
         !base::runs_operations && !base::admits && !Job::retries && !Threaded;
@@ -58,7 +60,7 @@ public:
     using base::rejected;
     using base::settled;
 
-    bool cancellable() const noexcept { return cancellable_; }
+    bool cancellable() const noexcept { return is_fail_fast || cancellable_; }
     bool emits_to(lane_type const& l) const noexcept { return emitting_ == &l; }
 
     Executor const& executor_of(lane_type const& l) const noexcept {
