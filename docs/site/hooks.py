@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: BSL-1.0
+"""What mkdocs.yml has no words for. The pages stay as a forge shows them; here they become those of a site.
+
+- The navigation is found from the folders of docs/, so that no page can be forgotten. Their order is that of the links in
+  docs/README.md; what it does not name comes behind, by title.
+- A link to a file of the repository outside of docs/ leads to a page under source/ that shows the file.
+- `<!-- snippet: FILE [NAME] -->` before a block of code (scripts/check_readme.py) becomes a link to that file.
+- Headings get the anchors that a forge gives them, and lists nest by two blanks, as there.
+"""
+
+import json
+import posixpath
+import re
+import urllib.parse
+from pathlib import Path
+
+from markdown.extensions import Extension
+from mkdocs.structure.files import File
+from mkdocs.structure.nav import Link
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DOCS = "docs"
+SOURCE = "source"  # folder of the site
+
+# Folders of docs/, in their order.
+SECTIONS = {
+    "tutorial": "Tutorial",
+    "how-to": "How-to guides",
+    "reference": "Reference",
+    "explanation": "Explanation",
+    "benchmarks": "Benchmarks",
+}
+NO_PAGES = ("site", "pictures")
+
+FENCE = re.compile(r"^(?P<fence>```+|~~~+)[^\n]*\n.*?^(?P=fence)[ \t]*$", re.MULTILINE | re.DOTALL)
+SNIPPET = re.compile(r"^<!-- snippet: (?P<file>\S+)(?: \[[\w-]+\])? -->\n(?=```)", re.MULTILINE)
+LINK = re.compile(r"(?P<before>\]\()(?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?(?=\))")
+TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".sh": "sh", ".toml": "toml", ".cmake": "cmake",
+             ".yml": "yaml", ".json": "json", ".in": "text"}
+
+
+class TwoBlanks(Extension):
+    def extendMarkdown(self, md):
+        md.tab_length = 2
+
+
+def slug(text, separator):
+    """A heading's anchor, as forges make it: `1. What's in it` is `1-whats-in-it`."""
+    return re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", separator)
+
+
+def on_config(config):
+    config["markdown_extensions"].append(TwoBlanks())
+    config["mdx_configs"].setdefault("toc", {})["slugify"] = slug
+    return config
+
+
+def on_files(files, config):
+    """Adds a page for each file outside of docs/ that a page links to, and says what the navigation is."""
+    for file in list(files):
+        if file.src_uri.startswith("site/") and not file.src_uri.endswith((".css", ".svg")):
+            files.remove(file)
+    pages = [file.src_uri for file in files.documentation_pages()]
+    unread = [f"{DOCS}/{uri}" for uri in pages]
+    seen = set(unread)
+    while unread:
+        path = unread.pop()
+        for target in outside(text_of(path), path):
+            if target not in seen:
+                seen.add(target)
+                unread.append(target)
+                files.append(File(page_of(target), str(ROOT), config["site_dir"], config["use_directory_urls"]))
+    config["nav"] = navigation(pages)
+    return files
+
+
+def on_nav(nav, config, files):
+    nav.items.append(Link("Every declaration (Doxygen)", "api/index.html"))
+    return nav
+
+
+def on_page_read_source(page, config):
+    uri = page.file.src_uri
+    if not uri.startswith(f"{SOURCE}/"):
+        return None
+    path = next(path for path in source_paths(uri) if (ROOT / path).exists())
+    return text_of(path)
+
+
+def on_page_markdown(markdown, page, config, files):
+    uri = page.file.src_uri
+    path = f"{DOCS}/{uri}"
+    if uri.startswith(f"{SOURCE}/"):
+        path = next(path for path in source_paths(uri) if (ROOT / path).exists())
+        page.meta.setdefault("hide", ["toc"])
+    markdown = SNIPPET.sub(lambda found: f"[{found['file']}]({relative(page_of(found['file']), uri)}){{ .snippet }}\n\n",
+                           markdown)
+
+    def rewritten(found):
+        target = resolve(found["target"], path)
+        if target is None:
+            return found[0]
+        return f"{found['before']}{relative(page_of(target), uri)}{found['anchor'] or ''}"
+
+    return outside_of_fences(markdown, lambda text: LINK.sub(rewritten, text))
+
+
+def on_post_build(config):
+    """A search finds pages, not the sources that they link to."""
+    index = Path(config["site_dir"]) / "search" / "search_index.json"
+    found = json.loads(index.read_text(encoding="utf-8"))
+    found["docs"] = [entry for entry in found["docs"] if not entry["location"].startswith(f"{SOURCE}/")]
+    index.write_text(json.dumps(found, separators=(",", ":")), encoding="utf-8")
+
+
+def navigation(pages):
+    linked = [target for target in targets(text_of(f"{DOCS}/README.md"), f"{DOCS}/README.md")]
+    place = {target.removeprefix(f"{DOCS}/"): number for number, target in reversed(list(enumerate(linked)))}
+
+    def key(uri):
+        return place.get(uri, len(place) + len(linked)), title(uri).lower()
+
+    def entries(folder):
+        inside = sorted((uri for uri in pages if posixpath.dirname(uri) == folder), key=key)
+        # An index page comes first, and is the section's own.
+        inside.sort(key=lambda uri: posixpath.basename(uri) not in ("README.md", "index.md"))
+        folders = sorted({uri[len(folder) + 1:].split("/")[0] for uri in pages if uri.startswith(f"{folder}/")
+                          and "/" in uri[len(folder) + 1:]})
+        return inside + [{name: entries(f"{folder}/{name}")} for name in folders]
+
+    unknown = {uri.split("/")[0] for uri in pages if "/" in uri} - set(SECTIONS) - set(NO_PAGES)
+    if unknown:
+        raise SystemExit(f"docs/site/hooks.py knows no section for {', '.join(sorted(unknown))}")
+    top = sorted((uri for uri in pages if "/" not in uri), key=lambda uri: (uri != "README.md", key(uri)))
+    return top + [{name: entries(folder)} for folder, name in SECTIONS.items() if entries(folder)]
+
+
+def title(uri):
+    found = TITLE.search(FENCE.sub("", text_of(f"{DOCS}/{uri}")))
+    return found[1] if found else uri
+
+
+def text_of(path):
+    """What the page of a file shows: Markdown as it is, a folder as a list of links, anything else as code."""
+    file = ROOT / path
+    if file.is_dir():
+        inside = sorted(child.name + "/" * child.is_dir() for child in file.iterdir()
+                        if child.name not in ("__pycache__", "detail") and not child.name.startswith("."))
+        return f"# {path}\n\n" + "".join(f"- [{name}]({posixpath.basename(path)}/{name})\n" for name in inside)
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".md":
+        return text
+    language = "cmake" if file.name == "CMakeLists.txt" else LANGUAGES.get(file.suffix, "text")
+    fence = "`" * (3 + max((len(found) for found in re.findall(r"^`+", text, re.MULTILINE)), default=0))
+    return f"# {path}\n\n{fence}{language}\n{text}\n{fence}\n"
+
+
+def page_of(path):
+    """The page of the site that shows the file `path` of the repository."""
+    if path.startswith(f"{DOCS}/") and not path.startswith(f"{DOCS}/site"):
+        return path.removeprefix(f"{DOCS}/")
+    return f"{SOURCE}/{path}" if path.endswith(".md") else f"{SOURCE}/{path}.md"
+
+
+def source_paths(uri):
+    path = uri.removeprefix(f"{SOURCE}/")
+    return path.removesuffix(".md"), path
+
+
+def resolve(target, path):
+    """The file of the repository that the link `target` in the file `path` leads to; None for one that leads elsewhere."""
+    if re.match(r"[a-z]+:|//", target):
+        return None
+    found = posixpath.normpath(posixpath.join(posixpath.dirname(path), urllib.parse.unquote(target)))
+    return found if (ROOT / found).exists() and not found.startswith("..") else None
+
+
+def targets(text, path):
+    found = [resolve(link["target"], path) for link in LINK.finditer(FENCE.sub("", text))]
+    return [target for target in found if target]
+
+
+def outside(text, path):
+    files = targets(text, path) + [found["file"] for found in SNIPPET.finditer(text)]
+    return sorted({file for file in files if page_of(file).startswith(f"{SOURCE}/")})
+
+
+def relative(to, uri):
+    return urllib.parse.quote(posixpath.relpath(to, posixpath.dirname(uri) or "."))
+
+
+def outside_of_fences(text, change):
+    pieces, at = [], 0
+    for fence in FENCE.finditer(text):
+        pieces += [change(text[at:fence.start()]), fence[0]]
+        at = fence.end()
+    return "".join(pieces) + change(text[at:])
