@@ -6,8 +6,8 @@
 
 #include <fanout/detail/completion.hpp>
 #include <fanout/detail/counted_ref.hpp>
+#include <fanout/detail/handler_lane.hpp>
 #include <fanout/detail/lane.hpp>
-#include <fanout/detail/lane_driver.hpp>
 #include <fanout/detail/serial.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
@@ -34,9 +34,10 @@ namespace fanout::detail {
 /// inside, nothing completes and no cancellation is emitted, so that a child which ends in the middle of a launch
 /// or of an emission finds the state whole. The last one out emits what was asked for and completes.
 template <class Job, class Executor, class Handler, bool Threaded>
-class fan_out : lane_driver<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
-                            boost::asio::associated_allocator_t<Handler>, Threaded> {
-    using base = lane_driver<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
+class fan_out : handler_lanes<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
+                              boost::asio::associated_allocator_t<Handler>, Threaded> {
+    using base =
+        handler_lanes<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
 
 public:
     using executor_type = Executor;
@@ -174,6 +175,8 @@ private:
     friend fan_state<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend intake<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend asking<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
+    friend coroutine_lanes<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
+    friend lane_driver<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend bookkeeping<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
     friend completion<fan_out, Handler, Executor>;
     friend ref;
@@ -182,9 +185,8 @@ private:
     using base::cancel_;
     using base::cancellable_;
     using base::cancelled_;
-    using base::closed_while_emitting_;
     using base::core_;
-    using base::emitting_;
+    using base::emit;
     using base::executor_;
     using base::fail_source;
     using base::job_;
@@ -284,42 +286,6 @@ private:
         auto const cause = std::exchange(cancel_, cancel_cause::none);
         cancelled_ = true;
         lanes_.for_each([&](lane_type& l) { emit(l, cause); });
-    }
-
-    /// Asks one child to end. (Where there is a mutex it is held, and the lane's strand does it.)
-    void emit(lane_type& l, cancel_cause cause) noexcept {
-        if (!l.running || l.cause != cancel_cause::none) {
-            return;
-        }
-        l.cause = cause;
-        if constexpr (Threaded) {
-            ++inside_;
-            boost::asio::post(executor_of(l), [self = ref(this), &l, n = l.incarnation]() mutable {
-                self->emit_late(l, n);
-                leave(std::move(self));
-            });
-        } else {
-            emitting_ = &l;
-            closed_while_emitting_ = false;
-            l.state_replaced = true; // it remembers that it was cancelled
-            l.signal.emit(boost::asio::cancellation_type::terminal);
-            emitting_ = nullptr;
-            if (closed_while_emitting_) {
-                lanes_.recycle(l);
-            }
-        }
-    }
-
-    void emit_late(lane_type& l, std::uint32_t incarnation) {
-        bool same = false;
-        {
-            guard lock(mutex_);
-            same = l.running && l.incarnation == incarnation;
-        }
-        if (same) { // only this strand could settle it meanwhile
-            l.state_replaced = true;
-            l.signal.emit(boost::asio::cancellation_type::terminal);
-        }
     }
 
     std::atomic<std::size_t> references_{0};

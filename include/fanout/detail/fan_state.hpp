@@ -10,6 +10,7 @@
 #include <fanout/detail/lane.hpp>
 #include <fanout/detail/lane_store.hpp>
 #include <fanout/detail/limit_parts.hpp>
+#include <fanout/detail/operation_memory.hpp>
 #include <fanout/detail/permit_waiting.hpp>
 #include <fanout/detail/reentrancy.hpp>
 #include <fanout/detail/wakeup.hpp>

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// Drives the lanes of a fan-out: opens them while there is work and a permit, starts children, takes what they
-// end with.
+// Drives the lanes of a fan-out: opens them while there is work and a permit, says what is next in each, closes them.
 
 #include <fanout/concepts.hpp>
 #include <fanout/detail/bookkeeping.hpp>
@@ -10,23 +9,18 @@
 #include <fanout/detail/job.hpp>
 #include <fanout/detail/lane.hpp>
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/config.hpp>
 
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
 #include <exception>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
 namespace fanout::detail {
 
-/// The part of `FanOut` between its bookkeeping and its entries.
+/// The part of `FanOut` above its bookkeeping. What is above starts the children: `start(lane)`.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
 class lane_driver : public bookkeeping<FanOut, Job, Executor, Allocator, Threaded> {
     using base = bookkeeping<FanOut, Job, Executor, Allocator, Threaded>;
@@ -69,21 +63,6 @@ public:
         } else {
             return executor_;
         }
-    }
-
-    /// The lane's next child, as a lane within the lane.
-    template <class AwaitableExecutor>
-    boost::asio::awaitable<void, AwaitableExecutor> follow(lane_type& l) {
-        std::optional<boost::asio::awaitable<void, AwaitableExecutor>> rest;
-        job_.visit(l.work.index, [&](auto which) {
-            try {
-                rest.emplace(run_lane<AwaitableExecutor>(*self_pointer(), l, which));
-            } catch (...) { // no memory for it: the lane ends
-                rejected(l, which, current_error_code(), std::current_exception());
-                throw;
-            }
-        });
-        return *std::move(rest);
     }
 
     template <class Which>
@@ -134,27 +113,6 @@ public:
     /// A coroutine lane has ended.
     static void lane_ended(ref self, lane_type& l) {
         FanOut::enter(std::move(self), [&l](FanOut& f) { f.end_lane(l); });
-    }
-
-    template <class Which>
-    BOOST_NOINLINE static void end_later(ref self, lane_type& l, Which which) {
-        auto const ex = self->executor_of(l);
-        boost::asio::post(ex, [self = std::move(self), &l, which]() mutable {
-            operation_ended(std::move(self), l, which);
-        });
-    }
-
-    /// An operation on a handler lane has ended, its outcome is noted.
-    template <class Which>
-    BOOST_FORCEINLINE static void operation_ended(ref self, lane_type& l, Which which) {
-        self->hold();
-        auto runs = false;
-        try {
-            runs = self->go_on(l, which);
-        } catch (...) {
-            self->out_of_memory();
-        }
-        FanOut::leave(std::move(self), runs);
     }
 
 protected:
@@ -239,7 +197,7 @@ protected:
                     FanOut::enter(std::move(self), [l](FanOut& f) { f.start_late(*l); });
                 });
             } else {
-                start(*l);
+                self_pointer()->start(*l);
             }
         }
     }
@@ -256,142 +214,10 @@ protected:
             }
         }
         if (l.running) {
-            start(l);
+            self_pointer()->start(l);
         } else {
             end_lane(l);
         }
-    }
-
-    /// Whether the lane's child is spawned by itself, which spares it a frame, in place of a lane that awaits it, which
-    /// spares those behind it a spawn where it completes synchronously. A child of which others run already, or that
-    /// suspended the last time, will suspend, for all that is known; now and then a lane looks if that still holds.
-    bool spawns_child() {
-        if constexpr (
-            Job::fail_fast) { // a failure of one that is spawned is heard of late: nothing may come behind it
-            return core_.exhausted();
-        } else if constexpr (chains) {
-            auto const n = calls_.load(std::memory_order_relaxed);
-            auto const first = core_.pulled_count() == 1;
-            calls_.store(static_cast<std::uint8_t>(n + (first ? 1 : 0)), std::memory_order_relaxed);
-            return core_.in_flight() > 1 || core_.exhausted() ||
-                   (n % looks_each != 0 && first_suspends_.load(std::memory_order_relaxed));
-        } else if constexpr (reuses_lanes) {
-            return core_.in_flight() > 1 && core_.pulled_count() % looks_each != 0;
-        } else {
-            return true;
-        }
-    }
-
-    /// Starts the lane's attempt.
-    void start(lane_type& l) {
-        job_.visit(l.work.index, [&](auto which) {
-            using made = std::remove_cvref_t<decltype(make(l, which))>;
-            if constexpr (is_awaitable<made>) {
-                spawn<typename made::executor_type>(l, which);
-            } else {
-                go_on_with(l, which);
-            }
-        });
-    }
-
-    template <class AwaitableExecutor>
-    decltype(auto) executor_as(lane_type const& l) const {
-        if constexpr (std::is_same_v<AwaitableExecutor, Executor>) {
-            return executor_of(l);
-        } else {
-            return AwaitableExecutor(executor_of(l));
-        }
-    }
-
-    template <class AwaitableExecutor, class Which>
-    void spawn(lane_type& l, Which which) {
-        static_assert(
-            std::is_convertible_v<Executor, AwaitableExecutor>,
-            "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
-        try {
-            using made = std::remove_cvref_t<decltype(make(l, which))>;
-            if constexpr (may_spawn_children && spawnable<made>) {
-                if (spawns_child()) {
-                    boost::asio::co_spawn(executor_as<AwaitableExecutor>(l), make(l, which),
-                                          child_end<FanOut, Which>(ref(self_pointer()), l));
-                    return;
-                }
-            }
-            l.initiating = true; // a lane may chain children while it has not suspended
-            boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
-                                  run_lane<AwaitableExecutor>(*self_pointer(), l, which),
-                                  lane_end<FanOut>(ref(self_pointer()), l));
-            l.initiating = false;
-            if constexpr (chains && !Job::fail_fast) {
-                if (l.work.index == 0) {
-                    first_suspends_.store(core_.pulled_count() == 1, std::memory_order_relaxed);
-                }
-            }
-        } catch (...) {
-            rejected(l, which, current_error_code(), std::current_exception());
-            end_lane(l);
-            if constexpr (Threaded) {
-                pump(); // else whoever started it goes on to
-            }
-        }
-    }
-
-    /// Runs an operation on a handler lane, and those after it, until one does not end within its own initiation. True
-    /// where that is the first of them.
-    template <class Which>
-    BOOST_FORCEINLINE bool go_on_with(lane_type& l, Which which) {
-        if (initiate(l, which)) [[likely]] {
-            return true;
-        }
-        ended_at_once(l, which);
-        return false;
-    }
-
-    /// Starts an operation; false where it has ended already.
-    template <class Which>
-    BOOST_FORCEINLINE bool initiate(lane_type& l, Which which) {
-        l.initiating = true;
-        try {
-            if constexpr (looks_for_reentrancy) {
-                enters_permit(l, l.signal.slot());
-            }
-            auto operation = make(l, which);
-            using signature = boost::asio::completion_signature_of_t<decltype(operation)>;
-            std::move(operation)(operation_end<FanOut, Which, signature>(ref(self_pointer()), l));
-        } catch (...) {
-            rejected(l, which, current_error_code(), std::current_exception());
-            l.ended_in_initiation = true;
-        }
-        l.initiating = false;
-        return !l.ended_in_initiation;
-    }
-
-    template <class Which>
-    BOOST_NOINLINE void ended_at_once(lane_type& l, Which which) {
-        do {
-            l.ended_in_initiation = false;
-            if (reuses_lanes && --l.until_turn == 0) {
-                l.until_turn = children_per_turn;
-                yields();
-                boost::asio::post(executor_of(l), [self = ref(self_pointer()), &l, which]() mutable {
-                    self->is_back(l);
-                    FanOut::enter(std::move(self), [&l, which](FanOut& f) { f.go_on(l, which); });
-                });
-                return;
-            }
-            if (!reuses_lanes || !next(l)) {
-                return end_lane(l);
-            }
-        } while (!initiate(l, which));
-    }
-
-    template <class Which>
-    BOOST_FORCEINLINE bool go_on(lane_type& l, Which which) {
-        if (reuses_lanes && next(l)) {
-            return go_on_with(l, which);
-        }
-        end_lane(l);
-        return false;
     }
 
     BOOST_NOINLINE void end_lane(lane_type& l) {
@@ -415,10 +241,42 @@ protected:
         }
     }
 
-    // Of all calls of this kind; a wrong guess costs time and nothing else.
-    static inline std::atomic<bool> first_suspends_{false};
-    static inline std::atomic<std::uint8_t> calls_{1};
-    static constexpr std::size_t looks_each = 32;
+    /// Asks one child to end. (Where there is a mutex it is held, and the lane's strand does it.)
+    void emit(lane_type& l, cancel_cause cause) noexcept {
+        if (!l.running || l.cause != cancel_cause::none) {
+            return;
+        }
+        l.cause = cause;
+        if constexpr (Threaded) {
+            auto& f = *self_pointer();
+            ++f.inside_;
+            boost::asio::post(executor_of(l), [self = ref(&f), &l, n = l.incarnation]() mutable {
+                self->emit_late(l, n);
+                FanOut::leave(std::move(self));
+            });
+        } else {
+            emitting_ = &l;
+            closed_while_emitting_ = false;
+            l.state_replaced = true; // it remembers that it was cancelled
+            l.signal.emit(boost::asio::cancellation_type::terminal);
+            emitting_ = nullptr;
+            if (closed_while_emitting_) {
+                lanes_.recycle(l);
+            }
+        }
+    }
+
+    void emit_late(lane_type& l, std::uint32_t incarnation) {
+        bool same = false;
+        {
+            guard lock(mutex_);
+            same = l.running && l.incarnation == incarnation;
+        }
+        if (same) { // only this strand could settle it meanwhile
+            l.state_replaced = true;
+            l.signal.emit(boost::asio::cancellation_type::terminal);
+        }
+    }
 
     Executor executor_;
     lane_type* emitting_ = nullptr; ///< its cancellation is being emitted

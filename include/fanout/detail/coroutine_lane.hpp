@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+// Coroutine lanes, which await child after child, and children that are spawned by themselves.
+
+#include <fanout/concepts.hpp>
+#include <fanout/detail/counted_ref.hpp>
+#include <fanout/detail/lane.hpp>
+#include <fanout/detail/lane_driver.hpp>
+#include <fanout/detail/serial.hpp>
+#include <fanout/error.hpp>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/cancellation_type.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace fanout::detail {
+
+/// A filter that allows what a coroutine's cancellation state allows at first, and tells when that state is replaced: a
+/// state owns its filters. To put a state back costs as much as the rest of a lane between two children.
+class state_watch {
+public:
+    explicit state_watch(bool& replaced) noexcept : replaced_(&replaced) {}
+    state_watch(state_watch&& other) noexcept : replaced_(std::exchange(other.replaced_, nullptr)) {}
+    state_watch& operator=(state_watch&&) = delete;
+    ~state_watch() {
+        if (replaced_ != nullptr) {
+            *replaced_ = true;
+        }
+    }
+
+    boost::asio::cancellation_type operator()(boost::asio::cancellation_type type) const noexcept {
+        return boost::asio::enable_terminal_cancellation()(type);
+    }
+
+private:
+    bool* replaced_;
+};
+
+/// The coroutine lane: awaits child after child. The engine outlives it: the lane's completion handler owns it.
+template <class AwaitableExecutor, class Engine, class Index>
+boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typename Engine::lane_type& lane,
+                                                         Index which) {
+    for (;;) {
+        try {
+            if constexpr (Engine::looks_for_reentrancy) {
+                auto const state = co_await boost::asio::this_coro::cancellation_state;
+                engine.enters_permit(lane, state.slot());
+            }
+            if constexpr (std::is_void_v<raw_value_t<decltype(engine.make(lane, which))>>) {
+                co_await engine.make(lane, which);
+                engine.fulfilled(lane, which);
+            } else {
+                engine.settled(lane, which, co_await engine.make(lane, which));
+            }
+        } catch (boost::system::system_error const& e) {
+            engine.rejected(lane, which, e.code(), std::current_exception());
+        } catch (...) {
+            engine.rejected(lane, which, current_error_code(), std::current_exception());
+        }
+        if constexpr (!Engine::reuses_lanes && !Engine::chains) {
+            co_return;
+        } else {
+            if constexpr (Engine::chains) {
+                if (!lane.initiating) { // the child has suspended, and may have ended on another executor
+                    co_return;
+                }
+            }
+            if (--lane.until_turn == 0) {
+                lane.until_turn = children_per_turn;
+                engine.yields();
+                if (engine.cancellable()) { // else the next line may throw
+                    co_await boost::asio::this_coro::reset_cancellation_state();
+                    co_await boost::asio::this_coro::throw_if_cancelled(true);
+                }
+                co_await boost::asio::post(Engine::next_turn);
+                engine.is_back(lane);
+            }
+            if (!engine.next(lane)) {
+                co_return;
+            }
+            if (engine.cancellable()) {
+                // What a child did to these is for the whole lane, not for the child's frame: put them back.
+                if constexpr (!Engine::watches_states) {
+                    co_await boost::asio::this_coro::reset_cancellation_state();
+                } else if (lane.state_replaced) [[unlikely]] {
+                    auto put_back = boost::asio::this_coro::reset_cancellation_state(
+                        state_watch(lane.state_replaced), boost::asio::enable_terminal_cancellation());
+                    co_await std::move(put_back); // which replaces the one that was watched
+                    lane.state_replaced = false;
+                }
+                co_await boost::asio::this_coro::throw_if_cancelled(true);
+            }
+            if constexpr (Engine::chains) { // the next child is of another type
+                co_await engine.template follow<AwaitableExecutor>(lane);
+                co_return;
+            }
+        }
+    }
+}
+
+/// Where the end of a coroutine lane is told: on the lane's executor, and at once where this thread runs that already.
+/// Unlike a copy of that executor it costs nothing and counts no work: the lane's coroutine does.
+template <class Engine>
+class lane_executor {
+public:
+    lane_executor(Engine const& engine, typename Engine::lane_type const& lane) noexcept
+        : engine_(&engine), lane_(&lane) {}
+
+    bool operator==(lane_executor const&) const noexcept = default;
+
+    template <class F>
+    void execute(F&& f) const {
+        if (auto const& ex = engine_->executor_of(*lane_); runs_here(ex)) {
+            std::decay_t<F>(std::forward<F>(f))();
+        } else {
+            boost::asio::dispatch(ex, std::forward<F>(f));
+        }
+    }
+
+private:
+    Engine const* engine_;
+    typename Engine::lane_type const* lane_;
+};
+
+/// Nothing but where it is told. Where lanes are cancelled as a rule, this is left to `co_spawn`, which would otherwise send a
+/// cancellation to that executor by a signal in shared memory.
+template <class Engine, bool Own = !Engine::is_fail_fast>
+struct told_where {};
+template <class Engine>
+struct told_where<Engine, true> {
+    using executor_type = lane_executor<Engine>;
+};
+
+/// Ends a coroutine lane. Owns the engine.
+template <class Engine>
+class lane_end : public told_where<Engine> {
+public:
+    using cancellation_slot_type = boost::asio::cancellation_slot;
+
+    lane_end(typename Engine::ref engine, typename Engine::lane_type& lane) noexcept
+        : engine_(std::move(engine)), lane_(&lane) {}
+
+    lane_executor<Engine> get_executor() const noexcept { return {*engine_, *lane_}; }
+
+    cancellation_slot_type get_cancellation_slot() const noexcept {
+        return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
+    }
+
+    void operator()(std::exception_ptr) { Engine::lane_ended(std::move(engine_), *lane_); }
+
+protected:
+    typename Engine::ref engine_;
+    typename Engine::lane_type* lane_;
+};
+
+/// Whether a lane of one child may be that child itself, spawned, which spares a coroutine's frame: Asio makes a value of
+/// a child that threw, and hands the value on in a handler, which nothing may be thrown from.
+template <class Awaitable>
+inline constexpr bool spawnable = false;
+template <class Executor>
+inline constexpr bool spawnable<boost::asio::awaitable<void, Executor>> = true;
+template <class T, class Executor>
+inline constexpr bool spawnable<boost::asio::awaitable<T, Executor>> =
+    std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>;
+
+/// Ends a lane that is its one child. Owns the engine.
+template <class Engine, class Index>
+class child_end : public lane_end<Engine> {
+public:
+    using lane_end<Engine>::lane_end;
+
+    template <class... T>
+    void operator()(std::exception_ptr e, T&&... value) {
+        auto& engine = *this->engine_;
+        if (e) {
+            engine.rejected(*this->lane_, Index{}, std::move(e));
+        } else {
+            try {
+                if constexpr (sizeof...(T) == 0) {
+                    engine.fulfilled(*this->lane_, Index{});
+                } else {
+                    engine.settled(*this->lane_, Index{}, std::move(value)...);
+                }
+            } catch (...) {
+                engine.rejected(*this->lane_, Index{}, current_error_code(), std::current_exception());
+            }
+        }
+        Engine::lane_ended(std::move(this->engine_), *this->lane_);
+    }
+};
+
+/// The part of `FanOut` that starts awaitables.
+template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
+class coroutine_lanes : public lane_driver<FanOut, Job, Executor, Allocator, Threaded> {
+    using base = lane_driver<FanOut, Job, Executor, Allocator, Threaded>;
+
+public:
+    using base::chains;
+    using base::executor_of;
+    using base::make;
+    using base::may_spawn_children;
+    using base::rejected;
+    using base::reuses_lanes;
+    using typename base::lane_type;
+    using typename base::ref;
+
+    /// The lane's next child, as a lane within the lane.
+    template <class AwaitableExecutor>
+    boost::asio::awaitable<void, AwaitableExecutor> follow(lane_type& l) {
+        std::optional<boost::asio::awaitable<void, AwaitableExecutor>> rest;
+        job_.visit(l.work.index, [&](auto which) {
+            try {
+                rest.emplace(run_lane<AwaitableExecutor>(*self_pointer(), l, which));
+            } catch (...) { // no memory for it: the lane ends
+                rejected(l, which, current_error_code(), std::current_exception());
+                throw;
+            }
+        });
+        return *std::move(rest);
+    }
+
+protected:
+    using base::base;
+    using base::core_;
+    using base::end_lane;
+    using base::job_;
+    using base::pump;
+    using base::self_pointer;
+
+    /// Whether the lane's child is spawned by itself, which spares it a frame, in place of a lane that awaits it, which
+    /// spares those behind it a spawn where it completes synchronously. A child of which others run already, or that
+    /// suspended the last time, will suspend, for all that is known; now and then a lane looks if that still holds.
+    bool spawns_child() {
+        if constexpr (
+            Job::fail_fast) { // a failure of one that is spawned is heard of late: nothing may come behind it
+            return core_.exhausted();
+        } else if constexpr (chains) {
+            auto const n = calls_.load(std::memory_order_relaxed);
+            auto const first = core_.pulled_count() == 1;
+            calls_.store(static_cast<std::uint8_t>(n + (first ? 1 : 0)), std::memory_order_relaxed);
+            return core_.in_flight() > 1 || core_.exhausted() ||
+                   (n % looks_each != 0 && first_suspends_.load(std::memory_order_relaxed));
+        } else if constexpr (reuses_lanes) {
+            return core_.in_flight() > 1 && core_.pulled_count() % looks_each != 0;
+        } else {
+            return true;
+        }
+    }
+
+    template <class AwaitableExecutor>
+    decltype(auto) executor_as(lane_type const& l) const {
+        if constexpr (std::is_same_v<AwaitableExecutor, Executor>) {
+            return executor_of(l);
+        } else {
+            return AwaitableExecutor(executor_of(l));
+        }
+    }
+
+    template <class AwaitableExecutor, class Which>
+    void spawn(lane_type& l, Which which) {
+        static_assert(
+            std::is_convertible_v<Executor, AwaitableExecutor>,
+            "fanout: these awaitables are bound to an executor type that the fan-out does not run on");
+        try {
+            using made = std::remove_cvref_t<decltype(make(l, which))>;
+            if constexpr (may_spawn_children && spawnable<made>) {
+                if (spawns_child()) {
+                    boost::asio::co_spawn(executor_as<AwaitableExecutor>(l), make(l, which),
+                                          child_end<FanOut, Which>(ref(self_pointer()), l));
+                    return;
+                }
+            }
+            l.initiating = true; // a lane may chain children while it has not suspended
+            boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
+                                  run_lane<AwaitableExecutor>(*self_pointer(), l, which),
+                                  lane_end<FanOut>(ref(self_pointer()), l));
+            l.initiating = false;
+            if constexpr (chains && !Job::fail_fast) {
+                if (l.work.index == 0) {
+                    first_suspends_.store(core_.pulled_count() == 1, std::memory_order_relaxed);
+                }
+            }
+        } catch (...) {
+            rejected(l, which, current_error_code(), std::current_exception());
+            end_lane(l);
+            if constexpr (Threaded) {
+                pump(); // else whoever started it goes on to
+            }
+        }
+    }
+
+private:
+    // Of all calls of this kind; a wrong guess costs time and nothing else.
+    static inline std::atomic<bool> first_suspends_{false};
+    static inline std::atomic<std::uint8_t> calls_{1};
+    static constexpr std::size_t looks_each = 32;
+};
+
+} // namespace fanout::detail
