@@ -14,6 +14,7 @@ import re
 import urllib.parse
 from pathlib import Path
 
+from markdown.blockprocessors import build_block_parser
 from markdown.extensions import Extension
 from mkdocs.structure.files import File
 from mkdocs.structure.nav import Link
@@ -41,8 +42,11 @@ LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".py": "python", ".sh": "sh", ".toml"
 
 
 class TwoBlanks(Extension):
+    """Before all other extensions: the processors of blocks take the length when they are made, so they are made anew."""
+
     def extendMarkdown(self, md):
         md.tab_length = 2
+        md.parser = build_block_parser(md)
 
 
 def slug(text, separator):
@@ -51,7 +55,7 @@ def slug(text, separator):
 
 
 def on_config(config):
-    config["markdown_extensions"].append(TwoBlanks())
+    config["markdown_extensions"].insert(0, TwoBlanks())
     config["mdx_configs"].setdefault("toc", {})["slugify"] = slug
     return config
 
@@ -127,13 +131,19 @@ def navigation(pages):
         inside.sort(key=lambda uri: posixpath.basename(uri) not in ("README.md", "index.md"))
         folders = sorted({uri[len(folder) + 1:].split("/")[0] for uri in pages if uri.startswith(f"{folder}/")
                           and "/" in uri[len(folder) + 1:]})
-        return inside + [{name: entries(f"{folder}/{name}")} for name in folders]
+        return [short_title(uri) for uri in inside] + [{name: entries(f"{folder}/{name}")} for name in folders]
 
     unknown = {uri.split("/")[0] for uri in pages if "/" in uri} - set(SECTIONS) - set(NO_PAGES)
     if unknown:
         raise SystemExit(f"docs/site/hooks.py knows no section for {', '.join(sorted(unknown))}")
     top = sorted((uri for uri in pages if "/" not in uri), key=lambda uri: (uri != "README.md", key(uri)))
+    top = [short_title(uri) for uri in top]
     return top + [{name: entries(folder)} for folder, name in SECTIONS.items() if entries(folder)]
+
+
+def short_title(uri):
+    """{the page's title, up to a colon: its path}"""
+    return {title(uri).split(": ")[0].replace("`", ""): uri}
 
 
 def title(uri):
