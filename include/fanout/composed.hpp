@@ -86,15 +86,18 @@ private:
 template <class T, class F>
 class composed_t {
 public:
+    /// Keeps the function `f`, copied or moved.
     template <class G>
         requires(!std::is_same_v<std::remove_cvref_t<G>, composed_t>)
     constexpr explicit composed_t(G&& f) : function_(std::forward<G>(f)) {}
 
+    /// Makes a child of these inputs, which has not started. The factory must outlive it.
     template <class... Inputs>
         requires std::is_invocable_v<F&, detail::any_state, Inputs...>
     auto operator()(Inputs&&... inputs) & {
         return make(function_, std::forward<Inputs>(inputs)...);
     }
+    /// The same, of a factory that is const.
     template <class... Inputs>
         requires std::is_invocable_v<F const&, detail::any_state, Inputs...>
     auto operator()(Inputs&&... inputs) const& {
@@ -129,6 +132,8 @@ private:
 ///   `co_return {error, values…};`.
 /// @returns A factory: called with inputs it makes a lazy, move-only operation that completes with
 ///   `void(std::exception_ptr, T)`, or with the signature.
+/// @par Completes when
+///   `f` has ended, and its frame is gone. A child that never suspends ends within its initiation.
 /// @par Errors
 ///   What is thrown out of `f` is what the child completes with; where the signature has an error_code: its code, or
 ///   `errc::exception` where it has none. Beside an error there must be a value: T must be default-constructible.
@@ -138,12 +143,19 @@ private:
 ///   `state.throw_if_cancelled(false)` leaves it to `state.cancelled()`.
 /// @par Executor
 ///   That of the handler: in a fan-out, that of its children. Elsewhere, bind one.
+/// @par Thread safety
+///   Distinct children: safe, where `f` is. With `on(executor)` a fan-out calls it on several threads at once.
+/// @par Exception safety
+///   At the call: what copying or moving `f` throws. A child for whose frame there is no memory throws `std::bad_alloc`
+///   when it is started.
 /// @par Lifetimes
 ///   Parameters are as any coroutine's: what `f` takes by value is copied when the child is made; what it takes by
 ///   reference must outlive the child, as the inputs of a fan-out do. So must the factory, which holds `f`.
 /// @par Complexity
-///   One allocation per child, with the handler's associated allocator, else from Asio's recycled memory. A child that
-///   never suspends ends within its initiation.
+///   One allocation per child, with the handler's associated allocator, else from Asio's recycled memory.
+/// @par See also
+///   Asio's `experimental::co_composed`, which this is, but that an exception ends the child instead of leaving through
+///   the event loop.
 template <class T, class F>
 [[nodiscard]] constexpr auto composed(F&& f) {
     detail::refuse_unsafe_closure<F>();

@@ -83,6 +83,7 @@ inline constexpr category_type category_instance{};
 /// The category of `errc`; its name is "fanout".
 inline boost::system::error_category const& category() noexcept { return detail::category_instance; }
 
+/// The error code of `e`, in `category()`. By it an `errc` converts to an `error_code`.
 inline error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), category()}; }
 
 /// One input that failed, as `rejected_error` lists it.
@@ -140,6 +141,7 @@ inline std::string what_of(failure const& f) {
 /// inputs.
 class rejected_error : public std::runtime_error {
 public:
+    /// Lists `failures` of `total` inputs.
     rejected_error(std::vector<failure> failures, std::size_t total)
         : std::runtime_error(describe(failures, total)), failures_(std::move(failures)), total_(total) {}
 

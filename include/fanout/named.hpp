@@ -15,9 +15,11 @@ namespace fanout {
 template <class F>
 class named_t {
 public:
+    /// Moves `f` in.
     constexpr explicit named_t(F&& f) noexcept(std::is_nothrow_move_constructible_v<F>)
         : function_(std::move(f)) {}
 
+    /// Calls it.
     template <class... Args>
         requires std::is_invocable_v<F&, Args...>
     constexpr decltype(auto) operator()(Args&&... args) {
@@ -34,6 +36,13 @@ private:
 ///
 ///     auto write = [table](video const& v) { return table->append(v); };
 ///     co_await fanout::when_all(rows, fanout::named(std::move(write)));
+///
+/// @param f An rvalue: a lambda that has a name.
+/// @returns A callable that does what `f` does.
+/// @par Exception safety, lifetimes
+///   `f` is moved in, which may throw what its move throws.
+/// @par See also
+///   docs/explanation/compiler-bugs.md
 template <class F>
     requires(!std::is_lvalue_reference_v<F>)
 constexpr named_t<F> named(F&& f) {

@@ -14,10 +14,12 @@ namespace fanout {
 template <class Clock>
 class deadline_at {
 public:
+    /// So long after the fan-out's start.
     template <class Rep, class Period>
     constexpr deadline_at(std::chrono::duration<Rep, Period> from_start) noexcept
         : from_start_(std::chrono::duration_cast<typename Clock::duration>(from_start)) {}
 
+    /// At that time.
     constexpr deadline_at(typename Clock::time_point at) noexcept : at_(at), absolute_(true) {}
 
     /// The time point, for a fan-out that starts at `start`.
@@ -61,8 +63,8 @@ template <class Executor>
 class on_t {
 public:
     using executor_type = Executor;
-    explicit on_t(Executor ex) noexcept : executor_(std::move(ex)) {}
-    Executor const& executor() const noexcept { return executor_; }
+    explicit on_t(Executor ex) noexcept : executor_(std::move(ex)) {} ///< keeps it
+    Executor const& executor() const noexcept { return executor_; }   ///< where the children run
 
 private:
     Executor executor_;
@@ -71,15 +73,28 @@ private:
 /// Runs the children on `executor`, each lane on a strand of its own over it, so that children run in parallel
 /// where the executor has several threads.
 ///
-/// The factory is then called from several threads at once and must allow that. Observers, `retry_if` and the
-/// source are still called one at a time. The fan-out completes on the completion handler's executor, where it
-/// has one, else on `executor`.
+///     asio::thread_pool pool(4);
+///     co_await fanout::when_all(files, checksum, fanout::limit(4), fanout::on(pool));
+///
+/// @param executor Any Asio executor. One that is a strand makes the fan-out serial.
+/// @returns An argument of a combinator. The fan-out completes on the completion handler's executor, where it has one,
+///   else on `executor`.
+/// @par Thread safety
+///   The factory is then called from several threads at once and must allow that. Observers, `retry_if` and the source
+///   are still called one at a time.
+/// @par Lifetimes
+///   The executor is copied; its context must outlive the operation.
 template <class Executor>
 on_t<std::decay_t<Executor>> on(Executor&& executor) {
     return on_t<std::decay_t<Executor>>(std::forward<Executor>(executor));
 }
 
 /// Likewise, on the executor of a context: `on(pool)`.
+///
+/// @param context An execution context, such as a `thread_pool`.
+/// @returns An argument of a combinator.
+/// @par Lifetimes
+///   `context` must outlive the operation.
 template <class Context>
     requires requires(Context& c) { c.get_executor(); }
 on_t<typename Context::executor_type> on(Context& context) {

@@ -34,7 +34,7 @@ enum class state {
     not_started, ///< no effect: safe to run again
 };
 
-/// The state that an error code of a settled child means.
+/// The state that `e`, the error code of a settled child, means: `rejected` for any code that is not ours.
 inline state state_of(error_code const& e) noexcept {
     if (e.category() != category()) {
         return state::rejected;
@@ -50,7 +50,7 @@ inline state state_of(error_code const& e) noexcept {
     return state::rejected;
 }
 
-/// The state of a settled child.
+/// The state of `s`, a settled child.
 template <class T>
 state state_of(settled<T> const& s) noexcept {
     if (s.has_value()) {
@@ -59,7 +59,7 @@ state state_of(settled<T> const& s) noexcept {
     return s.has_error() ? state_of(s.error()) : state::rejected;
 }
 
-/// The state as a word: "fulfilled", "rejected", "timed out", "cancelled", "not started".
+/// The state `s` as a word: "fulfilled", "rejected", "timed out", "cancelled", "not started".
 inline char const* to_string(state s) noexcept {
     switch (s) {
     case state::fulfilled: return "fulfilled";

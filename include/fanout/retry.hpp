@@ -56,13 +56,21 @@ private:
 ///   asks the input (`keyed`, a weight by input) makes no sense here and is refused.
 /// @returns A lazy operation that completes with the child's value (nothing for `void`); or, where the child returns an
 ///   Outcome type, with a `settled<T>`.
+/// @par Completes when
+///   an attempt is fulfilled, or is rejected and none may follow: nothing runs or sleeps afterwards.
 /// @par Errors
 ///   What the last attempt threw, unchanged; a `system_error` for one that ended by an error code. The first error, and
 ///   those between, are told to `on_retry`. `errc::timed_out` where the attempt's time limit or the deadline ended it,
-///   `errc::not_started` where it never ran.
+///   `errc::cancelled_by_caller` where the caller did, `errc::not_started` where it never ran.
 /// @par Per-operation cancellation
 ///   Terminal cancels the running attempt; partial and total let it end, and start no other. One that sleeps ends with its
 ///   last error.
+/// @par Executor, thread safety, exception safety, lifetimes
+///   As for `retry_rejected`.
+/// @par Complexity
+///   As for a `when_all` of one child; a timer while it sleeps or has a time limit.
+/// @par See also
+///   `retry_rejected` for many; docs/how-to/retry-a-transaction.md.
 template <class Factory, class... As>
 [[nodiscard]] auto retry(Factory&& factory, As&&... arguments) {
     detail::check_arguments<true, As...>();

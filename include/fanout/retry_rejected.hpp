@@ -36,17 +36,25 @@ namespace fanout {
 ///   reference. `options::attempt_timeout` is for each attempt; `options::deadline` covers all attempts and sleeps: an
 ///   input whose sleep would pass it ends at once with its last error.
 /// @returns A lazy operation that completes with `retried<T>`, or with `retried_children<Ts…>` for the second form.
+/// @par Completes when
+///   each input is fulfilled, or rejected for good, or never to start: nothing runs or sleeps afterwards.
 /// @par Errors
 ///   None for a child, see `retried::values()` and `retried::failures()`. Never run again: what the caller cancelled, what
 ///   `retry_if` refuses, and what the budget does not allow. `std::invalid_argument`, at the call, for a policy that makes
-///   no sense.
+///   no sense. An exception of the source as for `when_all_settled`.
+/// @par Order of results
+///   That of the inputs.
 /// @par Per-operation cancellation
 ///   As for `when_all_settled`; an input that sleeps ends with its last error.
+/// @par Executor, thread safety, exception safety
+///   As for `when_all`. Predicates, hints and notices are called one at a time.
+/// @par Lifetimes
+///   As for `when_all`; a budget and a generator are borrowed, too, and must outlive the operation.
 /// @par Complexity
 ///   As for `when_all_settled`. A sleeping input holds neither permit nor lane, only a heap entry of some 40 bytes; all of
 ///   them wait for one timer. The first error of an input that failed more than once takes as much again.
-/// @par Lifetimes
-///   A budget, a generator and a shared limit are borrowed and must outlive the operation.
+/// @par See also
+///   `retry` for one operation; docs/explanation/retrying.md.
 template <class First, class... Rest>
 [[nodiscard]] auto retry_rejected(First&& first, Rest&&... rest) {
     return detail::make_operation<detail::retried_range_sink, detail::retried_children_sink, false>(

@@ -33,6 +33,10 @@ namespace fanout {
 /// @tparam Algorithm `aimd`, `vegas`, `gradient2`, or any class of the concept `limit_algorithm`.
 /// @par Executor, thread safety, lifetimes
 ///   As `semaphore`: shared by reference, safe from any thread, to outlive whoever uses it.
+/// @par Complexity
+///   A mutex at each permit and each release; beside that as `semaphore`.
+/// @par See also
+///   docs/explanation/adaptive-limits.md; Netflix' concurrency-limits.
 template <limit_algorithm Algorithm>
 class adaptive {
 public:
@@ -40,8 +44,10 @@ public:
     using permit_type = permit;
     static constexpr bool wants_latency = true;
 
+    /// A limit that starts where the algorithm does.
     explicit adaptive(Algorithm algorithm)
         : trips_(std::move(algorithm)), places_(current(), detail::part_of{this}) {}
+    /// Likewise, of an algorithm with these options; throws as its constructor.
     explicit adaptive(typename Algorithm::options const& o)
         requires requires { typename Algorithm::options; }
         : adaptive(Algorithm(o)) {}
@@ -51,7 +57,10 @@ public:
     /// A permit, or an empty one where there is none to have at once or others wait.
     permit try_acquire() { return numbered(places_.try_acquire()); }
 
-    /// Waits for a permit; completes with `(error_code, permit)`. Errors and cancellation as `semaphore`'s.
+    /// Waits for a permit; completes with `(error_code, permit)`.
+    ///
+    /// @par Completes when, errors, per-operation cancellation
+    ///   As `semaphore::async_acquire`.
     template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
     auto async_acquire(Token&& token = Token()) {
         return boost::asio::async_initiate<Token, void(error_code, permit)>(
@@ -134,6 +143,7 @@ public:
     }
     ~permit() { release(); }
 
+    /// Whether there is a permit in it.
     explicit operator bool() const noexcept { return owner_ != nullptr; }
 
     /// Gives it back, with what its child says of the load.

@@ -17,8 +17,10 @@ namespace fanout {
 template <class... Limits>
 class all_of_t {
 public:
+    /// Keeps values, and refers to what is a reference.
     explicit all_of_t(Limits... limits) : limits_(std::forward<Limits>(limits)...) {}
 
+    /// The limits, as they were given.
     std::tuple<Limits...>& limits() noexcept { return limits_; }
 
 private:
@@ -35,7 +37,14 @@ private:
 /// those before. Where one refuses, or the call is cancelled, all are given back. At most one limit may be
 /// keyed, and one carry a resource for the factory.
 ///
-/// @param limits Any limits. Shared ones are lvalues, and borrowed.
+/// @param limits Any limits. Shared ones are lvalues.
+/// @returns A limit for one call, which refers to the shared ones.
+/// @par Errors
+///   The same limit twice: `std::invalid_argument`, from the call that it is given to. Otherwise those of the limits.
+/// @par Lifetimes
+///   Shared limits are borrowed, and must outlive the call; what is a value is copied or moved.
+/// @par See also
+///   docs/reference/limits.md: what each limit does with what the others refuse.
 template <class... Limits>
 auto all_of(Limits&&... limits) {
     static_assert(sizeof...(Limits) > 0, "fanout: all_of needs a limit");

@@ -14,6 +14,7 @@ namespace fanout {
 ///
 /// Trivially destructible; written as `feedback{feedback::success, latency, state::fulfilled}`.
 struct feedback {
+    /// What it says.
     enum kind : std::uint8_t {
         success,    ///< it was served: its latency counts
         ignored,    ///< it says nothing: an error of its own, cancelled, or it never ran

@@ -16,6 +16,9 @@ namespace fanout {
 template <class Key>
 class keyed_t {
 public:
+    /// What `keyed` does.
+    ///
+    /// @throws std::invalid_argument where a number is 0.
     keyed_t(std::size_t permits, Key key, std::size_t lookahead)
         : permits_(permits), lookahead_(lookahead), key_(std::move(key)) {
         if (permits == 0) {
@@ -28,8 +31,11 @@ public:
         }
     }
 
+    /// How many children per key may be in flight.
     std::size_t permits() const noexcept { return permits_; }
+    /// How many inputs may wait for their key.
     std::size_t lookahead() const noexcept { return lookahead_; }
+    /// What tells the key of an input.
     Key& key() noexcept { return key_; }
 
 private:
@@ -52,8 +58,13 @@ private:
 /// @param n At least 1.
 /// @param key Called with each input, on the fan-out's executor. What it returns is copied, and has `std::hash`
 ///   or `<`; it must not refer to an input that the range makes on the fly, which is moved while it waits.
-/// @param lookahead At least 1.
-/// @throws std::invalid_argument where `n` or `lookahead` is 0.
+/// @param lookahead At least 1; 1,024 by default.
+/// @returns A limit for one call. Needs the form of inputs and a factory.
+/// @throws std::invalid_argument where `n` or `lookahead` is 0. What `key` throws ends the call, as a source that throws.
+/// @par Lifetimes
+///   `key` is copied or moved, and kept until the call has completed.
+/// @par Complexity
+///   A look-up per input, in a hash table or a tree of the keys that are busy; memory for these and for `lookahead` inputs.
 template <class Key>
 keyed_t<std::decay_t<Key>> keyed(std::size_t n, Key&& key, std::size_t lookahead = 1024) {
     detail::refuse_unsafe_closure<Key>();

@@ -17,8 +17,10 @@ namespace fanout {
 template <class F>
 class overload_if_t {
 public:
+    /// Keeps `f`.
     constexpr explicit overload_if_t(F f) : predicate_(std::move(f)) {}
 
+    /// Whether this rejection means overload.
     bool operator()(error_code const& code, std::exception_ptr const& exception) noexcept {
         if constexpr (std::is_invocable_v<F&, error_code const&, std::exception_ptr const&>) {
             return static_cast<bool>(std::invoke(predicate_, code, exception));
@@ -43,6 +45,9 @@ private:
 ///
 /// @param f Called with a rejection's error code, and, if it takes two, with what was thrown (null where
 ///   nothing was). It is called on the fan-out's executor, one call at a time; it must not throw.
+/// @returns An argument of a combinator.
+/// @par Lifetimes
+///   `f` is copied or moved, and kept until the call has completed.
 template <class F>
 constexpr overload_if_t<std::decay_t<F>> overload_if(F&& f) {
     detail::refuse_unsafe_closure<F>();

@@ -57,6 +57,8 @@ public:
     using create_function = std::function<boost::asio::awaitable<Resource>()>;
     using health_function = std::function<bool(Resource&)>;
 
+    /// A pool without resources: the first is made when it is needed.
+    ///
     /// @param n The most resources at once, at least 1.
     /// @param create Makes one; may throw.
     /// @param healthy Whether one that comes back can be used again; must not throw.
@@ -74,7 +76,13 @@ public:
     pool& operator=(pool const&) = delete;
 
     /// For use outside of a fan-out: waits for a place, makes a resource where none is idle, and lends it out.
-    /// Throws what `create` throws. Cancellation as that of any coroutine.
+    ///
+    /// @par Completes when
+    ///   there is a place, and a resource.
+    /// @par Errors
+    ///   What `create` throws; a `system_error` of `operation_aborted` where it was cancelled.
+    /// @par Per-operation cancellation
+    ///   As of any coroutine: `terminal`, unless its caller lets in others.
     boost::asio::awaitable<lease> acquire() {
         auto p = co_await async_acquire();
         co_await p.make();
@@ -84,7 +92,10 @@ public:
     /// A place, with an idle resource or without one, or an empty permit where there is none at once or others wait.
     permit try_acquire() { return with_idle(places_.try_acquire()); }
 
-    /// Waits for a place; completes with `(error_code, permit)`. Errors and cancellation as `semaphore`'s.
+    /// Waits for a place; completes with `(error_code, permit)`.
+    ///
+    /// @par Completes when, errors, per-operation cancellation
+    ///   As `semaphore::async_acquire`.
     template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
     auto async_acquire(Token&& token = Token()) {
         return boost::asio::async_initiate<Token, void(error_code, permit)>(
@@ -182,12 +193,16 @@ public:
     }
     ~permit() { discard(); }
 
+    /// Whether there is a place in it.
     explicit operator bool() const noexcept { return owner_ != nullptr; }
 
     /// The resource; null until it is made.
     Resource* resource() const noexcept { return resource_.get(); }
 
-    /// Makes the resource, where there is none yet.
+    /// Makes the resource, where there is none yet. A fan-out awaits it as a part of the attempt.
+    ///
+    /// @par Completes when, errors, per-operation cancellation
+    ///   As what `create` returns.
     boost::asio::awaitable<void> make() {
         if (!resource_) {
             auto made = owner_->create_();
@@ -251,8 +266,11 @@ public:
     }
     ~lease() { discard(); }
 
+    /// Whether there is a resource in it.
     explicit operator bool() const noexcept { return static_cast<bool>(permit_); }
+    /// The resource; not where it is empty.
     Resource& operator*() const noexcept { return *permit_.resource(); }
+    /// The resource; not where it is empty.
     Resource* operator->() const noexcept { return permit_.resource(); }
 
     /// It was used well: it goes back to the pool, if `healthy` finds it so.

@@ -71,14 +71,19 @@ public:
         return bucket_.try_take(Clock::now()) ? permit(*this) : permit();
     }
 
-    /// Waits for a token; completes with `(error_code, permit)`. Errors and cancellation as `semaphore`'s.
+    /// Waits for a token; completes with `(error_code, permit)`.
+    ///
+    /// @par Completes when
+    ///   it is first in line, and there is a token: at the time that is due, by a timer.
+    /// @par Errors, per-operation cancellation
+    ///   As `semaphore::async_acquire`; `no_memory` where there is none for the timer.
     template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
     auto async_acquire(Token&& token = Token()) {
         return boost::asio::async_compose<Token, void(error_code, permit)>(wait(*this), token);
     }
 
-    double per_second() const noexcept { return bucket_.per_second(); }
-    double burst() const noexcept { return bucket_.burst(); }
+    double per_second() const noexcept { return bucket_.per_second(); } ///< tokens gained per second
+    double burst() const noexcept { return bucket_.burst(); }           ///< the most tokens it holds
 
     /// How many stand in the line, the first one included.
     std::size_t waiting() const { return line_.waiting() + line_.in_use(); }
@@ -128,6 +133,7 @@ public:
     }
     ~permit() { release(); }
 
+    /// Whether there is a token in it.
     explicit operator bool() const noexcept { return owner_ != nullptr; }
 
     /// Ends its use. The token goes back where `f.ended` is `not_started`, as it is by default.

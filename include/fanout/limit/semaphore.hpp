@@ -55,9 +55,13 @@ public:
     class permit;
     using permit_type = permit;
 
-    /// @throws std::invalid_argument where `permits` is 0.
+    /// All permits are there.
+    ///
+    /// @throws std::invalid_argument where `permits` is 0, or more than 2^61 - 1.
     explicit semaphore(std::size_t permits) : semaphore(permits, detail::part_of{this}) {}
     /// The line of another limit.
+    ///
+    /// @throws std::invalid_argument likewise.
     semaphore(std::size_t permits, detail::part_of whole) : line_(checked(permits)), identity_(whole.limit) {}
 
     /// A permit, or an empty one where there is none to have at once or others wait.
@@ -67,15 +71,21 @@ public:
 
     /// Waits for a permit; completes with `(error_code, permit)`.
     ///
-    /// @throws std::invalid_argument where `weight` is 0.
+    /// @par Completes when
+    ///   there is a permit and nobody is before it in the line: never within the call, through the handler's associated
+    ///   immediate executor where there is one at once.
     /// @par Errors
-    ///   `operation_aborted` where it was cancelled.
+    ///   `operation_aborted` where it was cancelled; in debug builds `errc::reentrant_limit`, inside a permit of this limit.
     /// @par Per-operation cancellation
     ///   `terminal`, `partial`, `total`: it leaves the line.
     template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
     auto async_acquire(Token&& token = Token()) {
         return async_acquire(1, std::forward<Token>(token));
     }
+    /// Waits for `weight` permits, together.
+    ///
+    /// @par Completes when, errors, per-operation cancellation
+    ///   As for one. At the call, `std::invalid_argument` where `weight` is 0.
     template <boost::asio::completion_token_for<void(error_code, permit)> Token = boost::asio::deferred_t>
     auto async_acquire(std::size_t weight, Token&& token = Token()) {
         check_weight(weight);
@@ -89,7 +99,7 @@ public:
 
     /// Changes the number of permits; those that are out stay out, so that it may be below `in_use()` for a while.
     ///
-    /// @throws std::invalid_argument where `permits` is 0.
+    /// @throws std::invalid_argument where `permits` is 0, or more than 2^61 - 1.
     void resize(std::size_t permits) { line_.resize(checked(permits)); }
 
     /// The number of permits there are.

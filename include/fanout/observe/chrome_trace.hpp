@@ -55,7 +55,8 @@ struct chrome_trace_options {
 /// @par Complexity
 /// Of n attempts kept O(n log n) time, and O(n) memory for one recording at a time; of the text nothing is
 /// kept.
-/// @see write_waterfall; the format: "Trace Event Format" by the Chromium project.
+/// @par See also
+/// `write_waterfall`; the format: "Trace Event Format" by the Chromium project.
 inline void write_chrome_trace(std::ostream& out, std::span<named_recording const> recordings,
                                chrome_trace_options const& o = {}) {
     // Perfetto takes a thread 0, or one of the number of its process, for something else than a row.
@@ -81,6 +82,12 @@ inline void write_chrome_trace(std::ostream& out, std::span<named_recording cons
 }
 
 /// Writes one recording; its process is called as the whole is.
+///
+/// @param out where to
+/// @param r what
+/// @param o what inputs and the whole are called
+/// @par Exception safety, complexity
+///   As above.
 inline void write_chrome_trace(std::ostream& out, recording const& r, chrome_trace_options const& o = {}) {
     named_recording const one[] = {{o.title, r}};
     write_chrome_trace(out, one, o);

@@ -161,9 +161,11 @@ concept observer = detail::watches<O> || detail::is_observers<O>;
 template <class... Os>
 class observers {
 public:
+    /// Refers to lvalues, moves in rvalues.
     explicit observers(Os&&... os) : parts_(detail::observer_holder<Os>(std::forward<Os>(os))...) {}
 
-    // Each is told, in the order in which they were given.
+    /// @name Hooks: each observer is told, in the order in which they were given
+    /// @{
     void on_begun(begun_event const& e)
         requires(... || detail::has_on_begun<std::remove_reference_t<Os>>)
     {
@@ -199,6 +201,7 @@ public:
     {
         each([&e](detail::has_on_finished auto& o) { o.on_finished(e); });
     }
+    /// @}
 
 private:
     void each(auto tell) {
@@ -226,8 +229,10 @@ inline constexpr bool is_observers<observers<Os...>> = true;
 ///     fanout::recording rec;
 ///     co_await fanout::when_all_settled(rows, write, fanout::limit(64), fanout::observe(st, rec));
 ///
-/// Those given as lvalues are borrowed, and must outlive the operation; rvalues are moved in. Each event goes to each
-/// one, in the order in which they are given.
+/// @param os Observers. Each event goes to each one, in the order in which they are given.
+/// @returns An observer that has the hooks which any of them has.
+/// @par Lifetimes
+///   Those given as lvalues are borrowed, and must outlive the operation; rvalues are moved in.
 template <class... Os>
     requires(... && observer<std::remove_cvref_t<Os>>)
 observers<Os...> observe(Os&&... os) {

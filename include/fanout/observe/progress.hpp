@@ -235,7 +235,8 @@ private:
 ///
 /// Give it to one call at a time; a second call is counted anew.
 ///
-/// @param executor where the timer's handlers run, on any number of threads. Something has to run it.
+/// @par Executor
+///   The timer's handlers run on the constructor's, which something has to run, on any number of threads.
 /// @par Thread safety
 ///   The fan-out may run on other threads than `executor`.
 /// @par Exception safety
@@ -247,6 +248,7 @@ private:
 template <class Clock>
 class basic_progress {
 public:
+    /// Writes nothing yet; `executor` is where the timer's handlers run.
     explicit basic_progress(boost::asio::any_io_executor executor, progress_options const& o = {})
         : state_(o.quiet ? nullptr
                          : std::make_shared<detail::progress_state<Clock>>(std::move(executor), o)) {}
@@ -258,6 +260,8 @@ public:
         }
     }
 
+    /// @name Hooks: see `observer`
+    /// @{
     void on_begun(begun_event const& e) noexcept {
         if (state_) {
             state_->begin(e);
@@ -283,6 +287,7 @@ public:
             state_->end(&e);
         }
     }
+    /// @}
 
 private:
     std::shared_ptr<detail::progress_state<Clock>> state_;

@@ -32,19 +32,18 @@ namespace fanout {
 /// Give it to one call at a time. A further call is put behind what is there, in time and in the indexes of its inputs.
 /// A loop that is no fan-out can be recorded, too, by calling the hooks.
 ///
+/// @par Thread safety
+/// Read it when the fan-out has completed, not while it runs; one that was left in the middle, since its context was
+/// destroyed, can be read as far as it got. Two calls at once would be a muddle, on several threads a data race.
+/// @par Exception safety
+/// An attempt for which there is no memory is dropped, and counted as such.
 /// @par Memory
 /// At most about `max_attempts` × 60 bytes for what has ended, 32 for what runs, 8 for what sleeps, and those of
 /// `stats`. Where there are more attempts, each second input is forgotten, again and again: the record still spans the
-/// whole time, and `every()` and `dropped()` say what is missing. Inputs that were rejected or run again are kept
-/// longer, up to a quarter of the room. `totals()` is of all.
-/// @par Thread safety
-/// Read it when the fan-out has completed, not while it runs; a fan-out that was left in the middle, since its context was
-/// destroyed, can be read as far as it got. Two calls at once would make one muddle of it, and where they run on several
-/// threads a data race.
-/// @par Exception safety
-/// An attempt for which there is no memory is dropped, and counted as such.
+/// whole time, and `every()` and `dropped()` say what is missing. `totals()` is of all.
 class recording {
 public:
+    /// How much is kept.
     struct options {
         std::size_t max_attempts = 262'144; ///< kept; at least 1
         std::size_t max_levels = 4'096;     ///< steps of `levels()`; at least 2
@@ -70,13 +69,15 @@ public:
 
     /// Something that happened to the fan-out as a whole.
     struct mark {
+        /// What happened.
         enum kind : std::uint8_t { begun, stopped, cancelled, finished };
         kind what;
         stop_reason why; ///< of `stopped` and `cancelled`
         since_start at;
     };
 
-    recording() : recording(options{}) {}
+    recording() : recording(options{}) {} ///< with the defaults
+    /// An empty one; 0 attempts count as 1.
     explicit recording(options const& o)
         : max_attempts_((std::max)(o.max_attempts, std::size_t{1})), levels_(o.max_levels) {}
 
@@ -131,6 +132,8 @@ public:
     /// run again. 1: all are.
     std::size_t every() const noexcept { return every_; }
 
+    /// @name Hooks: see `observer`
+    /// @{
     void on_begun(begun_event const& e) noexcept {
         started_at_ = end_;
         first_index_ = (std::max)(inputs_seen_, first_index_ + inputs_.value_or(0));
@@ -208,6 +211,7 @@ public:
         add_level(0, e.at);
         note({mark::finished, {}, end_});
     }
+    /// @}
 
 private:
     struct kept_attempt {

@@ -28,10 +28,10 @@ namespace fanout {
 ///     flight, 61.3 side by side on average. An attempt took 5.1 ms (median), 9.8 ms (99 %), 12 ms at most; before, it
 ///     waited 2.6 s for its turn on average.
 ///
-/// @par Memory
-/// 24 KiB, whatever it has seen; no hook allocates. It can be copied.
 /// @par Thread safety
 /// Read it when the fan-out has completed, not while it runs.
+/// @par Memory
+/// 24 KiB, whatever it has seen; no hook allocates. It can be copied.
 class stats {
 public:
     using duration = std::chrono::nanoseconds;
@@ -64,8 +64,9 @@ public:
     duration mean_waited() const noexcept {
         return started_ > 0 ? waited_ / static_cast<duration::rep>(started_) : duration::zero();
     }
-    /// The least and the most that an attempt took which settled; 0 where none did.
+    /// The least that an attempt took which settled; 0 where none did.
     duration fastest() const noexcept { return latencies_.least(); }
+    /// The most; 0 where none did.
     duration slowest() const noexcept { return latencies_.most(); }
 
     /// What the share `q` of all attempts did not exceed: 0.5 the median, 0.99 "p99". An attempt's time is that from
@@ -108,8 +109,11 @@ public:
         return detail::stats_text(n);
     }
 
+    /// Writes `text()`.
     friend std::ostream& operator<<(std::ostream& out, stats const& s) { return out << s.text(); }
 
+    /// @name Hooks: see `observer`
+    /// @{
     void on_started(started_event const& e) noexcept {
         ++started_;
         retried_ += e.attempt > 1 ? 1 : 0;
@@ -151,6 +155,7 @@ public:
         ++calls_;
         last_settled_ = {};
     }
+    /// @}
 
 private:
     /// So many were in flight until now.

@@ -57,6 +57,7 @@ struct waterfall_options {
 ///
 /// @param out gets the picture; where it fails it is left in that state: look at it when all is written
 /// @param panels some ten at most
+/// @param o how
 /// @throws std::invalid_argument for options out of range
 /// @par Thread safety
 ///   As `recording`: when the fan-outs have completed.
@@ -75,6 +76,11 @@ inline void write_waterfall(std::ostream& out, std::span<named_recording const> 
 }
 
 /// Draws one recording, without a name.
+///
+/// @param out gets the picture
+/// @param what is drawn
+/// @param o how
+/// @throws std::invalid_argument for options out of range
 inline void write_waterfall(std::ostream& out, recording const& what, waterfall_options const& o = {}) {
     named_recording const panel{{}, what};
     write_waterfall(out, std::span(&panel, 1), o);

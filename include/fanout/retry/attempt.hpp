@@ -26,6 +26,7 @@ namespace fanout {
 class idempotency_token {
 public:
     constexpr idempotency_token() noexcept = default;
+    /// That of these bytes.
     constexpr explicit idempotency_token(std::array<std::uint8_t, 16> const& bytes) noexcept
         : bytes_(bytes) {}
 

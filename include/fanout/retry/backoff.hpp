@@ -91,8 +91,9 @@ enum class jitter : std::uint8_t {
 
 /// No sleep: what was rejected is run again as soon as there is a place.
 struct none {
-    constexpr void check() const noexcept {}
+    constexpr void check() const noexcept {} ///< nothing can be wrong
 
+    /// The sleep before a retry.
     template <class Generator>
     constexpr std::chrono::nanoseconds delay(std::uint32_t, Generator&) const noexcept {
         return std::chrono::nanoseconds::zero();
@@ -103,9 +104,12 @@ struct none {
 struct constant {
     std::chrono::nanoseconds interval = std::chrono::seconds(1); ///< at least 0
 
+    /// Checks the options.
+    ///
     /// @throws std::invalid_argument where an option is out of range.
     void check() const { detail::require(interval.count() >= 0, "constant", "interval must be at least 0"); }
 
+    /// The sleep before a retry.
     template <class Generator>
     constexpr std::chrono::nanoseconds delay(std::uint32_t, Generator&) const noexcept {
         return interval;
@@ -127,6 +131,8 @@ struct exponential {
     std::chrono::nanoseconds cap = std::chrono::seconds(20);       ///< no sleep is longer; at least 0
     fanout::jitter jitter = fanout::jitter::full;                  ///< what of the bound is left to chance
 
+    /// Checks the options.
+    ///
     /// @throws std::invalid_argument where an option is out of range. A cap below the base is legal: it is the
     ///   bound.
     void check() const {
@@ -143,6 +149,7 @@ struct exponential {
         return (std::min)(b, cap);
     }
 
+    /// The sleep before a retry.
     template <std::uniform_random_bit_generator Generator>
     std::chrono::nanoseconds delay(std::uint32_t retry, Generator& generator) const {
         auto const upper = bound(retry);
@@ -167,16 +174,20 @@ struct decorrelated {
     std::chrono::nanoseconds base = std::chrono::milliseconds(50); ///< no sleep is shorter; at least 0
     std::chrono::nanoseconds cap = std::chrono::seconds(20);       ///< no sleep is longer; at least `base`
 
+    /// What is remembered of an input.
     struct state {
         std::chrono::nanoseconds previous = std::chrono::nanoseconds::zero();
     };
 
+    /// Checks the options.
+    ///
     /// @throws std::invalid_argument where an option is out of range.
     void check() const {
         detail::require(base.count() >= 0, "decorrelated", "base must be at least 0");
         detail::require(cap >= base, "decorrelated", "cap must be at least base, or each sleep were the cap");
     }
 
+    /// The sleep before a retry.
     template <std::uniform_random_bit_generator Generator>
     std::chrono::nanoseconds delay(std::uint32_t, Generator& generator, state& s) const {
         auto const lower = detail::as_double(base);
@@ -202,16 +213,20 @@ struct polly_v2 {
     std::chrono::nanoseconds base = std::chrono::seconds(1); ///< about the first sleep's median; at least 0
     std::chrono::nanoseconds cap = std::chrono::seconds(20); ///< no sleep is longer; at least `base`
 
+    /// What is remembered of an input.
     struct state {
         double previous = 0; ///< f(t) of the retry before
     };
 
+    /// Checks the options.
+    ///
     /// @throws std::invalid_argument where an option is out of range.
     void check() const {
         detail::require(base.count() >= 0, "polly_v2", "base must be at least 0");
         detail::require(cap >= base, "polly_v2", "cap must be at least base, the first sleep's median");
     }
 
+    /// The sleep before a retry.
     template <std::uniform_random_bit_generator Generator>
     std::chrono::nanoseconds delay(std::uint32_t retry, Generator& generator, state& s) const {
         if (base.count() == 0) {

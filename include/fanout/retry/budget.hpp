@@ -83,10 +83,10 @@ concept retry_budget = detail::started_is_safe<B> && detail::widen_is_safe<B> &&
 ///   A mutex for some instructions; no allocation.
 /// @par See also
 ///   "Retry behavior" in the AWS SDKs and Tools reference guide. The defaults are those of 2026, which the SDKs
-///   have under `AWS_NEW_RETRIES_2026=true` until they are the default there. Before, most took 5 for a retry,
-///   and some 10 after a timeout or another transient error.
+///   have under `AWS_NEW_RETRIES_2026=true`.
 class token_budget {
 public:
+    /// What it may be told; each has a default.
     struct options {
         std::uint32_t tokens = 500;         ///< the capacity; a retry that costs more is always refused
         std::uint32_t transient_cost = 14;  ///< what a retry takes; at least 1
@@ -95,7 +95,8 @@ public:
         std::uint32_t tokens_per_input = 0; ///< what each input of a running fan-out adds
     };
 
-    token_budget() : token_budget(options{}) {}
+    token_budget() : token_budget(options{}) {} ///< a full bucket, with the defaults
+    /// A full bucket.
     /// @throws std::invalid_argument where an option is out of range.
     explicit token_budget(options const& o) : options_(o), tokens_(o.tokens) {
         detail::require(o.transient_cost >= 1, "token_budget",
@@ -106,6 +107,8 @@ public:
     token_budget(token_budget const&) = delete;
     token_budget& operator=(token_budget const&) = delete;
 
+    /// @name What a fan-out calls: see `retry_budget`
+    /// @{
     std::optional<std::uint32_t> try_withdraw(bool throttled) noexcept {
         auto const cost = throttled ? options_.throttled_cost : options_.transient_cost;
         std::lock_guard const lock(mutex_);
@@ -139,6 +142,7 @@ public:
         inputs_ -= (std::min)(std::uint64_t{n}, inputs_);
         tokens_ = (std::min)(tokens_, room());
     }
+    /// @}
 
     /// What retries can be paid from now.
     std::uint64_t tokens() const noexcept {
@@ -200,13 +204,15 @@ private:
 template <class Clock>
 class basic_ratio_budget {
 public:
+    /// What it may be told; each has a default.
     struct options {
         double ratio = 0.2; ///< retries per input that starts; 0: none, 2: two of each; at least 0, finite
         double min_per_second = 10; ///< retries that are allowed without any deposit; at least 0, finite
         std::chrono::nanoseconds expiry = std::chrono::seconds(10); ///< at least 1 ms
     };
 
-    basic_ratio_budget() : basic_ratio_budget(options{}) {}
+    basic_ratio_budget() : basic_ratio_budget(options{}) {} ///< with the defaults
+    /// Without deposits.
     /// @throws std::invalid_argument where an option is out of range.
     explicit basic_ratio_budget(options const& o) : options_(o), start_(Clock::now()) {
         auto const is = [](bool holds, char const* rule) { detail::require(holds, "ratio_budget", rule); };
@@ -218,6 +224,8 @@ public:
     basic_ratio_budget(basic_ratio_budget const&) = delete;
     basic_ratio_budget& operator=(basic_ratio_budget const&) = delete;
 
+    /// @name What a fan-out calls: see `retry_budget`
+    /// @{
     std::optional<std::uint32_t> try_withdraw(bool) noexcept {
         std::lock_guard const lock(mutex_);
         latest_ = tenth();
@@ -249,6 +257,7 @@ public:
         latest_ = tenth();
         ++current().deposits;
     }
+    /// @}
 
     /// How many retries are allowed now.
     std::uint64_t balance() const noexcept {

@@ -40,7 +40,9 @@ inline constexpr bool is_retry_policy<retry_policy<B>> = true;
 template <class F>
 class retry_if_t {
 public:
+    /// Keeps `f`.
     constexpr explicit retry_if_t(F f) : predicate_(std::move(f)) {}
+    /// Moves it out.
     constexpr F take() { return std::move(predicate_); }
 
 private:
@@ -50,8 +52,11 @@ private:
 /// Only rejections for which `f(settled<T> const&)` is true are run again. Without it all are, but those that
 /// the caller or a sibling cancelled, which never are.
 ///
-/// `f` is called on the fan-out's executor, one call at a time, where there is an attempt left; it must not throw, nor
-/// call back into the fan-out (as by cancelling it).
+/// @param f Called on the fan-out's executor, one call at a time, where there is an attempt left; it must not throw, nor
+///   call back into the fan-out (as by cancelling it).
+/// @returns An argument of `retry_rejected` and `retry`.
+/// @par Lifetimes
+///   `f` is copied or moved, and kept until the call has completed.
 template <class F>
 constexpr retry_if_t<std::decay_t<F>> retry_if(F&& f) {
     detail::refuse_unsafe_closure<F>();
@@ -62,6 +67,9 @@ constexpr retry_if_t<std::decay_t<F>> retry_if(F&& f) {
 template <class F>
 class delay_hint_t {
 public:
+    /// See `delay_hint`.
+    ///
+    /// @throws std::invalid_argument where `at_most` is below 0.
     constexpr delay_hint_t(F f, std::chrono::nanoseconds at_most) : hint_(std::move(f)), at_most_(at_most) {
         if (at_most < std::chrono::nanoseconds::zero()) {
             throw std::invalid_argument("fanout::delay_hint: at_most must be at least 0");
@@ -102,7 +110,10 @@ private:
 ///   fan-out. Where it throws, the input's last error stands.
 /// @param at_most A longer hint is cut to this (5 minutes by default), one below 0 is 0: a server's mistake must not
 ///   park a job for a year. A sleep that would pass the deadline is not slept, as always.
+/// @returns An argument of `retry_rejected` and `retry`.
 /// @throws std::invalid_argument where `at_most` is below 0.
+/// @par Lifetimes
+///   `f` is copied or moved, and kept until the call has completed.
 template <class F>
 constexpr delay_hint_t<std::decay_t<F>>
 delay_hint(F&& f, std::chrono::nanoseconds at_most = std::chrono::minutes(5)) {
@@ -114,7 +125,9 @@ delay_hint(F&& f, std::chrono::nanoseconds at_most = std::chrono::minutes(5)) {
 template <class F>
 class on_retry_t {
 public:
+    /// Keeps `f`.
     constexpr explicit on_retry_t(F f) : notice_(std::move(f)) {}
+    /// Moves it out.
     constexpr F take() { return std::move(notice_); }
 
 private:
@@ -124,7 +137,10 @@ private:
 /// Calls `f(retry_event const&, settled<T> const&)` each time a rejected input goes to sleep and will be run again, with
 /// what it was rejected with: for a log.
 ///
-/// `f` is called on the fan-out's executor, one call at a time; it must not throw, block, or call back into the fan-out.
+/// @param f Called on the fan-out's executor, one call at a time; it must not throw, block, or call back into the fan-out.
+/// @returns An argument of `retry_rejected` and `retry`.
+/// @par Lifetimes
+///   `f` is copied or moved, and kept until the call has completed.
 template <class F>
 constexpr on_retry_t<std::decay_t<F>> on_retry(F&& f) {
     detail::refuse_unsafe_closure<F>();
@@ -135,15 +151,21 @@ constexpr on_retry_t<std::decay_t<F>> on_retry(F&& f) {
 template <class Generator>
 class jitter_from_t {
 public:
+    /// Refers to `g`.
     constexpr explicit jitter_from_t(Generator& g) noexcept : generator_(&g) {}
+    /// The generator.
     constexpr Generator& generator() const noexcept { return *generator_; }
 
 private:
     Generator* generator_;
 };
 
-/// Draws the jitter from `generator`, which is borrowed and must outlive the operation: a seeded one makes the
-/// sleeps of a test the same each time. It is used by one thread at a time.
+/// Draws the jitter from `generator`: a seeded one makes the sleeps of a test the same each time.
+///
+/// @param generator It is used by one thread at a time.
+/// @returns An argument of `retry_rejected` and `retry`.
+/// @par Lifetimes
+///   `generator` is borrowed, and must outlive the operation.
 template <std::uniform_random_bit_generator Generator>
 constexpr jitter_from_t<Generator> jitter_from(Generator& generator) noexcept {
     return jitter_from_t<Generator>(generator);

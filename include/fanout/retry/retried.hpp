@@ -115,6 +115,8 @@ public:
     }
 
     /// Likewise, copied.
+    ///
+    /// @throws rejected_error likewise.
     auto values() const& {
         require_values();
         if constexpr (!std::is_void_v<T>) {

@@ -40,9 +40,12 @@ struct settling {
 ///
 /// @tparam Limit has `limit()`, `in_flight()`, `acquired()` (a permit's number) and
 ///   `released(number, feedback)`.
+/// @par Thread safety, lifetimes
+///   One thread. It refers to all three, and the calls in flight refer to it.
 template <class Limit>
 class closed_loop {
 public:
+    /// Makes the first calls, as many as the limit allows.
     closed_loop(simulation& s, backend& b, Limit& l) : simulation_(&s), backend_(&b), limit_(&l) { fill(); }
     closed_loop(closed_loop const&) = delete; // the calls in flight refer to it
     closed_loop& operator=(closed_loop const&) = delete;
@@ -69,8 +72,14 @@ private:
 /// Watches a limit through the phases, one after another. Something else makes the calls, and was started
 /// before.
 ///
+/// @param s has the time
+/// @param b has its slots changed from phase to phase
+/// @param phases what to go through
 /// @param limit tells the limit of that moment
 /// @param step runs the next event, as `simulation::step` does
+/// @returns what each phase showed
+/// @par Lifetimes
+///   All are used until it returns.
 template <class Current, class Step>
 std::vector<settling> watch(simulation& s, backend& b, std::span<phase const> phases, Current limit,
                             Step step) {

@@ -78,15 +78,20 @@ private:
 
 /// A backend with some slots, each of which serves one call at a time. A call travels for half the network's
 /// latency, is served, and its answer travels for the other half.
+///
+/// @par Thread safety, lifetimes
+///   One thread. It refers to the simulation, whose events refer to it until they are run or destroyed.
 class backend {
 public:
     using duration = simulation::duration;
 
+    /// What it does without a free slot.
     enum class overload : std::uint8_t {
         rejects, ///< no free slot: the call is turned away at once (it still pays for the network)
         queues,  ///< no free slot: the call waits for its turn, first come first served
     };
 
+    /// What it is like.
     struct options {
         overload when_full = overload::rejects;
         std::size_t slots = 40;                            ///< at least 1
@@ -96,6 +101,8 @@ public:
         std::uint32_t seed = 1;                            ///< of the jitter
     };
 
+    /// An idle backend in the time of `s`.
+    ///
     /// @throws std::invalid_argument where there are no slots, no service time, a network without latency (a
     ///   call that is turned away would come again at the same instant, for ever), or jitter not in [0, 1).
     backend(simulation& s, options const& o) : simulation_(&s), options_(o), generator_(o.seed) {
@@ -122,7 +129,7 @@ public:
         take();
     }
 
-    std::size_t slots() const noexcept { return options_.slots; }
+    std::size_t slots() const noexcept { return options_.slots; }  ///< how many it has now
     std::size_t waiting() const noexcept { return queue_.size(); } ///< calls in its queue
     std::uint64_t served() const noexcept { return served_; }      ///< calls answered with a result so far
     std::uint64_t rejected() const noexcept { return rejected_; }  ///< calls turned away so far

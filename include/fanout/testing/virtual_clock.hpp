@@ -39,7 +39,7 @@ public:
     using time_point = std::chrono::time_point<virtual_clock>;
     static constexpr bool is_steady = true;
 
-    static time_point now() noexcept { return current; }
+    static time_point now() noexcept { return current; } ///< the time it is on this thread
 
     /// Moves the time by `d` in one jump, then lets the context do what is due: timers in between fire late, as in a
     /// process that was busy or suspended. With 0 it does what is due now.
@@ -159,6 +159,7 @@ namespace fanout::testing {
 ///
 /// A timer at `time_point::max()` is never due. A context that was stopped is restarted first.
 ///
+/// @param context has the timers; no other thread runs it
 /// @returns the virtual time that passed
 /// @throws std::logic_error where there is work, but no timer of this clock that will ever be due: it waits for a
 ///   socket, for another clock or thread, or for ever. Also where a handler of the same context calls this.
@@ -185,6 +186,8 @@ inline virtual_clock::duration run(boost::asio::io_context& context) {
 /// Runs all that is due until `t`, at `t` too, each handler at its own time as `run` does; then it is `t`. A handler
 /// that stops the context ends this at once: then it is the handler's time.
 ///
+/// @param context as of `run`
+/// @param t the time it is in the end
 /// @throws std::invalid_argument where `t` is in the past, or `time_point::max()`; std::logic_error where a handler
 ///   of the same context calls this
 /// @par Exception safety
@@ -208,6 +211,8 @@ inline void run_until(boost::asio::io_context& context, virtual_clock::time_poin
 
 /// Likewise, until `d` from now.
 ///
+/// @param context as of `run`
+/// @param d at least 0
 /// @throws std::invalid_argument where `d` is negative, or leads beyond what the clock can count; std::logic_error
 ///   where a handler of the same context calls this
 inline void run_for(boost::asio::io_context& context, virtual_clock::duration d) {

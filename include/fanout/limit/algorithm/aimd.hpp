@@ -25,6 +25,7 @@ namespace fanout {
 /// since congestion in CUBIC (RFC 9438) too.
 class aimd {
 public:
+    /// What it may be told; each has a default.
     struct options {
         std::size_t minimum = 1;     ///< the limit never goes below; at least 1
         std::size_t maximum = 1000;  ///< the limit never goes above
@@ -33,14 +34,18 @@ public:
         std::uint32_t patience = 10; ///< round trips without overload until the step doubles; at least 1
     };
 
+    /// Starts at `initial`, in slow start.
+    ///
     /// @throws std::invalid_argument where an option is out of range.
     explicit aimd(options const& o) : options_(o), limit_(detail::checked_initial("aimd", o)) {
         detail::require(o.backoff >= 0.5 && o.backoff < 1, "aimd", "backoff must lie within [0.5, 1)");
         detail::require(o.patience >= 1, "aimd", "patience must be at least 1");
     }
 
+    /// How many children may be in flight now.
     std::size_t limit() const noexcept { return limit_; }
 
+    /// Learns from a round trip: see `limit_algorithm`.
     void on_sample(sample const& s) noexcept {
         if (s.overloaded) {
             slow_start_ = false;

@@ -25,6 +25,7 @@ namespace fanout {
 ///   those who share a backend do not look all at once), and sooner where there was reason to `doubt` it.
 class baseline {
 public:
+    /// What to make of a round trip.
     enum class verdict : std::uint8_t {
         wait,   ///< nothing to learn from this round trip
         few,    ///< too few children yet
@@ -34,6 +35,7 @@ public:
 
     static constexpr std::size_t enough = 10; ///< as the least window of Netflix' `WindowedLimit`
 
+    /// Looks after half to all of `trips` round trips, drawn by a generator with this seed.
     baseline(double trips, std::uint32_t seed) noexcept : trips_(trips), generator_(seed) { draw(); }
 
     /// A round trip that was not overloaded.

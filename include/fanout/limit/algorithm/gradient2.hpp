@@ -37,6 +37,7 @@ namespace fanout {
 /// - It has no slow start, its step is fixed, and from far above it comes down by a tenth at a time.
 class gradient2 {
 public:
+    /// What it may be told; each has a default.
     struct options {
         std::size_t minimum = 1;    ///< the limit never goes below; at least 1
         std::size_t maximum = 1000; ///< the limit never goes above
@@ -49,6 +50,8 @@ public:
         std::uint32_t seed = 1;      ///< of the draw when to look
     };
 
+    /// Starts at `initial`, in slow start.
+    ///
     /// @throws std::invalid_argument where an option is out of range.
     explicit gradient2(options const& o)
         : options_(o),
@@ -61,8 +64,10 @@ public:
         detail::require(o.probe_trips >= 1, "gradient2", "probe_trips must be at least 1");
     }
 
+    /// How many children may be in flight now.
     std::size_t limit() const noexcept { return static_cast<std::size_t>(limit_); }
 
+    /// Learns from a round trip: see `limit_algorithm`.
     void on_sample(sample const& s) noexcept {
         if (s.overloaded) {
             slow_start_ = false;

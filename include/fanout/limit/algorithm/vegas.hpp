@@ -35,6 +35,7 @@ namespace fanout {
 ///   rounds q up.
 class vegas {
 public:
+    /// What it may be told; each has a default.
     struct options {
         std::size_t minimum = 1;    ///< the limit never goes below; at least 1
         std::size_t maximum = 1000; ///< the limit never goes above
@@ -45,6 +46,8 @@ public:
         std::uint32_t seed = 1;     ///< of the draw when to look
     };
 
+    /// Starts at `initial`, in slow start.
+    ///
     /// @throws std::invalid_argument where an option is out of range.
     explicit vegas(options const& o)
         : options_(o), limit_(detail::checked_initial("vegas", o)), baseline_(o.probe_trips, o.seed) {
@@ -53,8 +56,10 @@ public:
         detail::require(o.probe_trips >= 1, "vegas", "probe_trips must be at least 1");
     }
 
+    /// How many children may be in flight now.
     std::size_t limit() const noexcept { return limit_; }
 
+    /// Learns from a round trip: see `limit_algorithm`.
     void on_sample(sample const& s) noexcept {
         if (s.overloaded) {
             slow_start_ = false;
