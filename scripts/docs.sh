@@ -13,7 +13,7 @@ site=$(realpath -m "${1:-build/docs/site}")
 scripts/setup.sh docs
 
 # mkdocs empties the folder first.
-$fanout_python -B -m mkdocs --quiet build --strict --site-dir "$site"
+$fanout_python -B -m mkdocs build --strict --site-dir "$site"
 mkdir -p "$site/api"
 (cat docs/site/Doxyfile && echo "OUTPUT_DIRECTORY = \"$site/api\"") | doxygen -
 $fanout_python -B docs/site/check_links.py "$site"

@@ -9,6 +9,7 @@
 """
 
 import json
+import logging
 import posixpath
 import re
 import urllib.parse
@@ -18,6 +19,8 @@ from markdown.blockprocessors import build_block_parser
 from markdown.extensions import Extension
 from mkdocs.structure.files import File
 from mkdocs.structure.nav import Link
+
+log = logging.getLogger("mkdocs.fanout")
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCS = "docs"
@@ -52,6 +55,12 @@ class TwoBlanks(Extension):
 def slug(text, separator):
     """A heading's anchor, as forges make it: `1. What's in it` is `1-whats-in-it`."""
     return re.sub(r"[^\w\- ]", "", text.strip().lower()).replace(" ", separator)
+
+
+def on_startup(command, dirty):
+    """The build tells of warnings alone (`--quiet` would hide these, too)."""
+    if command == "build":
+        logging.getLogger("mkdocs").setLevel(logging.WARNING)
 
 
 def on_config(config):
@@ -192,7 +201,12 @@ def targets(text, path):
 
 
 def outside(text, path):
-    files = targets(text, path) + [found["file"] for found in SNIPPET.finditer(text)]
+    files = targets(text, path)
+    for found in SNIPPET.finditer(text):
+        if (ROOT / found["file"]).is_file():
+            files.append(found["file"])
+        else:
+            log.warning(f"{path}: a block of code is to be cut from {found['file']}, which is not there")
     return sorted({file for file in files if page_of(file).startswith(f"{SOURCE}/")})
 
 
