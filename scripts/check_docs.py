@@ -439,8 +439,9 @@ def wanted(entity):
         template = entity.declaration[0].text == "template"
         if template and returns and any("&&" in t or "&" in t and "const" not in t for t, _ in entity.parameters):
             sections.append("lifetimes")
-    if any(re.fullmatch(r"throw|(require|check)\w*", t.text) for t in [*entity.declaration, *entity.body]
-           if t.text not in ("requires", entity.name)):
+    if not any(s == "exception safety" for s, _ in sections_of(entity.comment)) and any(
+            re.fullmatch(r"throw|(require|check)\w*", t.text) for t in [*entity.declaration, *entity.body]
+            if t.text not in ("requires", entity.name)):
         sections.append("errors")
     return sections, parameters
 
@@ -457,7 +458,7 @@ def check_comment(entity):
     names = [section for section, _ in found if section]
     sections, parameters = wanted(entity)
     for section in sections:
-        if section not in names and not (section == "errors" and "exception safety" in names):
+        if section not in names:
             complaints.append(f"{where}: nothing says: {section} ({kind_of(entity)})")
     text = "\n".join(entity.comment)
     told = {name for names in re.findall(r"@param ([\w,]+)", text) for name in names.split(",")}
