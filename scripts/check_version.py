@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PLACES = ("*.md", "CMakeLists.txt", "cmake/**/*", "docs/**/*", "examples/**/*", "packaging/**/*", "tests/**/*")
+PLACES = ("*.md", "docs/**/*.md", "examples/**/*", "packaging/**/*", "tests/consumer/**/*")
 
 
 def line_of(text, position):
