@@ -5,8 +5,8 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <list>
 #include <map>
 #include <type_traits>
 #include <unordered_map>
@@ -28,10 +28,13 @@ class key_gate {
         line* at;
         Entry entry;
     };
+    /// By when they came. A node goes from one to another without memory; `<list>`, which could do so, too, is a header
+    /// that nothing else here includes.
+    using queue = std::map<std::uint64_t, waiter>;
     struct line {
         std::size_t running = 0;
         Key const* key = nullptr;
-        std::list<waiter> waiting;
+        queue waiting;
     };
     using lines =
         typename std::conditional_t<hashable<Key>, std::type_identity<std::unordered_map<Key, line>>,
@@ -49,7 +52,7 @@ public:
         auto& l = at->second;
         l.key = &at->first;
         if (l.running == permits_) {
-            l.waiting.push_back({&l, std::move(entry)});
+            l.waiting.emplace_hint(l.waiting.end(), came_++, waiter{&l, std::move(entry)});
             return nullptr;
         }
         ++l.running;
@@ -64,15 +67,16 @@ public:
             }
             return false;
         }
-        ready_.splice(ready_.end(), p->waiting, p->waiting.begin());
+        auto first = p->waiting.extract(p->waiting.begin());
+        first.key() = came_++;
+        ready_.insert(ready_.end(), std::move(first));
         return true;
     }
 
     /// The first of those whose turn it is, and its place.
     std::pair<place, Entry> pop() {
-        std::pair<place, Entry> out(ready_.front().at, std::move(ready_.front().entry));
-        ready_.pop_front();
-        return out;
+        auto first = ready_.extract(ready_.begin());
+        return {first.mapped().at, std::move(first.mapped().entry)};
     }
 
     /// The fan-out was stopped: nobody waits any more.
@@ -86,7 +90,8 @@ public:
 private:
     std::size_t permits_;
     lines lines_;
-    std::list<waiter> ready_;
+    queue ready_;
+    std::uint64_t came_ = 0;
 };
 
 } // namespace fanout::detail

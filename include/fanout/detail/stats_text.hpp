@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// What the numbers of a fan-out say, in words: no clock, no stream, no locale.
+// What the numbers of a fan-out say, in words: no clock, no stream, no locale. Templates, which whoever asks for no text
+// does not compile.
 
 #include <algorithm>
 #include <chrono>
@@ -45,7 +46,8 @@ enum class serial_sign : std::uint8_t {
 /// fastest takes a quarter of the mean, even steps where a rate lets them start. All of it at once hardly ever
 /// does: in simulations at most 1 % of the runs without a rate, with 3 or more in flight. The price: where the
 /// service varies much (a standard deviation of half the mean), nothing is said as often as not.
-inline bool looks_serial(stats_numbers const& n) noexcept {
+template <class Numbers>
+bool looks_serial(Numbers const& n) noexcept {
     auto const in_even_steps = n.low_gap >= n.gap / 2 && n.high_gap <= n.gap * 2;
     auto const in_steps_of_the_fastest = n.fastest >= n.gap / 2 && n.fastest <= n.gap * 2;
     auto const first_was_fastest = n.first <= n.fastest * 3 / 2;
@@ -56,7 +58,8 @@ inline bool looks_serial(stats_numbers const& n) noexcept {
 
 /// What the numbers say about that. In doubt it is `none`; within a millisecond it never matters, nor where calls have
 /// hardly more than one child each.
-inline serial_sign sign_of(stats_numbers const& n) noexcept {
+template <class Numbers>
+serial_sign sign_of(Numbers const& n) noexcept {
     auto const ran = n.fulfilled + n.rejected;
     auto const wall = static_cast<double>(n.wall.count());
     if (n.wall < std::chrono::milliseconds(1) || ran < 2 * (std::max)(n.calls, std::size_t{1})) {
@@ -84,7 +87,9 @@ inline std::string count_text(std::uint64_t n) {
 }
 
 /// "850 ns", "5.1 ms", "12 ms", "75 s", "2 min 5 s", "1 h 20 min", "3 d 4 h"
-inline std::string duration_text(std::chrono::nanoseconds d) {
+template <class Duration>
+std::string duration_text(Duration t) {
+    std::chrono::nanoseconds const d = t;
     auto const ns = static_cast<std::uint64_t>((std::max)(d.count(), std::chrono::nanoseconds::rep{0}));
     auto const rounded = [ns](std::uint64_t unit) { return ns / unit + (ns % unit * 2 >= unit ? 1 : 0); };
     auto const in = [&rounded](std::uint64_t unit, std::uint64_t most, char const* name) {
@@ -128,7 +133,8 @@ inline std::string parallelism_text(double x) {
 }
 
 /// "1,000 children: 990 fulfilled, 10 rejected (4 timed out)."
-inline std::string ends_text(stats_numbers const& n) {
+template <class Numbers>
+std::string ends_text(Numbers const& n) {
     auto const running = n.attempts - (std::min)(n.settled, n.attempts);
     auto const children = n.fulfilled + n.rejected + n.not_started + running;
     if (children == 0) {
@@ -159,7 +165,8 @@ inline std::string ends_text(stats_numbers const& n) {
 }
 
 /// "1,012 attempts (12 retries) in 5.4 s, at most 64 in flight, 61.3 side by side on average."
-inline std::string course_text(stats_numbers const& n, serial_sign sign) {
+template <class Numbers>
+std::string course_text(Numbers const& n, serial_sign sign) {
     auto const took_time = n.wall.count() > 0;
     std::string text;
     if (n.attempts == 0) {
@@ -193,7 +200,8 @@ inline std::string course_text(stats_numbers const& n, serial_sign sign) {
 }
 
 /// "An attempt took 5.1 ms (median), 9.8 ms (99 %), 12 ms at most; before, it waited 2.6 s for its turn on average."
-inline std::string times_text(stats_numbers const& n) {
+template <class Numbers>
+std::string times_text(Numbers const& n) {
     std::string text;
     auto const slowest = duration_text(n.slowest);
     if (n.settled > 1 && n.slowest.count() > 0) {
@@ -216,7 +224,8 @@ inline std::string times_text(stats_numbers const& n) {
 }
 
 /// Whether they ran one after another, and why that is so as a rule.
-inline std::string sign_text(stats_numbers const& n, serial_sign sign) {
+template <class Numbers>
+std::string sign_text(Numbers const& n, serial_sign sign) {
     std::string const one_connection = "one connection (all statements of a transaction go through one)";
     switch (sign) {
     case serial_sign::none: break;
@@ -247,7 +256,8 @@ inline std::string sign_text(stats_numbers const& n, serial_sign sign) {
 }
 
 /// All of it, in one paragraph.
-inline std::string stats_text(stats_numbers const& n) {
+template <class Numbers>
+std::string stats_text(Numbers const& n) {
     auto const sign = sign_of(n);
     auto text = ends_text(n);
     for (auto const& sentence : {course_text(n, sign), times_text(n), sign_text(n, sign)}) {

@@ -96,8 +96,9 @@ public:
     /// One paragraph for people. Where hardly more than one ran at a time, though there were more, it says so and
     /// what usually causes that; where it merely looks like it, since the children queue inside something that they
     /// share, it says that it looks so. The words may change; programs ask the functions above. No locale matters.
+    template <class Numbers = detail::stats_numbers>
     std::string text() const {
-        detail::stats_numbers n;
+        Numbers n;
         n.fulfilled = fulfilled_, n.rejected = rejected_, n.timed_out = timed_out_, n.cancelled = cancelled_;
         n.not_started = not_started_, n.attempts = started_, n.retries = retried_;
         n.settled = static_cast<std::size_t>(latencies_.count()), n.calls = calls_;
@@ -110,7 +111,11 @@ public:
     }
 
     /// Writes `text()`.
-    friend std::ostream& operator<<(std::ostream& out, stats const& s) { return out << s.text(); }
+    template <class Traits>
+    friend std::basic_ostream<char, Traits>& operator<<(std::basic_ostream<char, Traits>& out,
+                                                        stats const& s) {
+        return out << s.text();
+    }
 
     /// @name Hooks: see `observer`
     /// @{
