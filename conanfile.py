@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """A recipe for Conan 2: `conan create .` in this folder puts the library into the local cache.
 
-Not run by the tests, for they have no Conan. Tried by hand, with Conan 2.9 and a Boost of its own making.
+Not run by the tests, for they have no Conan. Tried by hand, with Conan 2.9 and a stand-in for Boost's package.
 """
 
 import os
@@ -19,7 +19,7 @@ class FanoutRecipe(ConanFile):
     topics = ("asio", "boost", "coroutines", "concurrency", "header-only")
     package_type = "header-library"
     settings = "os", "arch", "compiler", "build_type"
-    exports_sources = "LICENSE", "include/*"
+    exports_sources = "LICENSE", "include/*", "share/*"
     no_copy_source = True
 
     def set_version(self):
@@ -37,6 +37,7 @@ class FanoutRecipe(ConanFile):
     def package(self):
         copy(self, "LICENSE", self.source_folder, os.path.join(self.package_folder, "licenses"))
         copy(self, "*.hpp", os.path.join(self.source_folder, "include"), os.path.join(self.package_folder, "include"))
+        copy(self, "*.py", os.path.join(self.source_folder, "share"), os.path.join(self.package_folder, "share", "fanout"))
 
     def package_id(self):
         self.info.clear()  # the same headers whoever compiles them

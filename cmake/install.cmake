@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSL-1.0
-# Install rules: the headers, and what makes find_package(fanout) and pkg-config find them. All of it is the same on each
+# Install rules: the headers, what makes find_package(fanout) and pkg-config find them, and what gdb shows of them. All of it is the same on each
 # architecture, and the installed tree may be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
@@ -39,4 +39,6 @@ endif()
 configure_file(${PROJECT_SOURCE_DIR}/cmake/fanout.pc.in ${PROJECT_BINARY_DIR}/fanout.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/fanout.pc DESTINATION ${fanout_pc_dir})
 
+# Loaded by who wants them: docs/how-to/debug-with-gdb.md.
+install(FILES ${PROJECT_SOURCE_DIR}/share/gdb/fanout_printers.py DESTINATION ${CMAKE_INSTALL_DATADIR}/fanout/gdb)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
