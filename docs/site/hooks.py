@@ -2,7 +2,7 @@
 """What mkdocs.yml has no words for. The pages stay as a forge shows them; here they become those of a site.
 
 - The navigation is found from the folders of docs/, so that no page can be forgotten. Their order is that of the links in
-  docs/README.md; what it does not name comes behind, by title.
+  docs/README.md and in the folders' own index pages; what these do not name comes behind, by title.
 - A link to a file of the repository outside of docs/ leads to a page under source/ that shows the file.
 - `<!-- snippet: FILE [NAME] -->` before a block of code (scripts/check_readme.py) becomes a link to that file.
 - Headings get the anchors that a forge gives them, and lists nest by two blanks, as there.
@@ -119,6 +119,11 @@ def on_page_markdown(markdown, page, config, files):
     return outside_of_fences(markdown, lambda text: LINK.sub(rewritten, text))
 
 
+def on_page_content(html, page, config, files):
+    """A bar in the code of a table is written with a backslash, which a forge takes away."""
+    return re.sub(r"<td.*?</td>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
+
+
 def on_post_build(config):
     """A search finds pages, not the sources that they link to."""
     index = Path(config["site_dir"]) / "search" / "search_index.json"
@@ -128,31 +133,40 @@ def on_post_build(config):
 
 
 def navigation(pages):
-    linked = [target for target in targets(text_of(f"{DOCS}/README.md"), f"{DOCS}/README.md")]
+    indexes = sorted((uri for uri in pages if is_index(uri)), key=lambda uri: uri.count("/"))
+    linked = [target for uri in indexes for target in targets(text_of(f"{DOCS}/{uri}"), f"{DOCS}/{uri}")]
     place = {target.removeprefix(f"{DOCS}/"): number for number, target in reversed(list(enumerate(linked)))}
 
     def key(uri):
-        return place.get(uri, len(place) + len(linked)), title(uri).lower()
+        return not is_index(uri), place.get(uri, len(linked)), title(uri).lower()
 
     def entries(folder):
+        """Its pages, then the folders in it."""
         inside = sorted((uri for uri in pages if posixpath.dirname(uri) == folder), key=key)
-        # An index page comes first, and is the section's own.
-        inside.sort(key=lambda uri: posixpath.basename(uri) not in ("README.md", "index.md"))
-        folders = sorted({uri[len(folder) + 1:].split("/")[0] for uri in pages if uri.startswith(f"{folder}/")
-                          and "/" in uri[len(folder) + 1:]})
-        return [short_title(uri) for uri in inside] + [{name: entries(f"{folder}/{name}")} for name in folders]
+        deeper = sorted({uri[len(folder) + 1:].split("/")[0] for uri in pages if uri.startswith(f"{folder}/")
+                         and "/" in uri[len(folder) + 1:]})
+        return [short_title(uri) for uri in inside] + [section(f"{folder}/{name}") for name in deeper]
+
+    def section(folder):
+        index = next((uri for uri in pages if posixpath.dirname(uri) == folder and is_index(uri)), None)
+        name = next(iter(short_title(index))) if index else posixpath.basename(folder)
+        return {SECTIONS.get(folder, name): entries(folder)}
 
     unknown = {uri.split("/")[0] for uri in pages if "/" in uri} - set(SECTIONS) - set(NO_PAGES)
     if unknown:
         raise SystemExit(f"docs/site/hooks.py knows no section for {', '.join(sorted(unknown))}")
-    top = sorted((uri for uri in pages if "/" not in uri), key=lambda uri: (uri != "README.md", key(uri)))
-    top = [short_title(uri) for uri in top]
-    return top + [{name: entries(folder)} for folder, name in SECTIONS.items() if entries(folder)]
+    top = sorted((uri for uri in pages if "/" not in uri), key=key)
+    return [short_title(uri) for uri in top] + [section(folder) for folder in SECTIONS if entries(folder)]
+
+
+def is_index(uri):
+    return posixpath.basename(uri) in ("README.md", "index.md")
 
 
 def short_title(uri):
-    """{the page's title, up to a colon: its path}"""
-    return {title(uri).split(": ")[0].replace("`", ""): uri}
+    """{the page's title, up to a colon and without "How to": its path}"""
+    name = title(uri).split(": ")[0].replace("`", "").removeprefix("How to ")
+    return {name if name.isidentifier() else name[0].upper() + name[1:]: uri}
 
 
 def title(uri):

@@ -205,7 +205,7 @@ asio::awaitable<void> retries() {
     };
     // [retry-if]
     auto const nothing_happened = [](fanout::settled<void> const& outcome) {
-        return outcome.error() == asio::error::connection_refused; // it was never sent
+        return outcome.has_error() && outcome.error() == asio::error::connection_refused; // it was never sent
     };
     auto careful =
         co_await fanout::retry_rejected(invoices, charge_again, fanout::retry_if(nothing_happened));
