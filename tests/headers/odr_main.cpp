@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSL-1.0
-// The umbrella in two translation units of one program: a function that is not inline would not link.
-#include <fanout.hpp>
+// Every public header in two translation units of one program: a function that is not inline would not link.
+#include "every_public_header.hpp"
 
 boost::system::error_category const& category_of_the_other_unit();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-#include <fanout.hpp>
+#include "every_public_header.hpp"
 
 boost::system::error_category const& category_of_the_other_unit();
 
