@@ -3,22 +3,22 @@
 """What scripts/check_docs.py finds, in headers made for the purpose; and that a section taken out of any combinator of
 this library is found."""
 
-import importlib.util
 import re
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-spec = importlib.util.spec_from_file_location("check_docs", ROOT / "scripts/check_docs.py")
-check_docs = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(check_docs)
+sys.path.insert(0, str(ROOT / "scripts"))
+import check_docs  # noqa: E402
+from declarations import public_entities  # noqa: E402
 
 HEADER = "include/fanout/thing.hpp"
 
 
 def entities(code, header=HEADER):
-    return check_docs.Parser(header, code).parse()
+    return public_entities(header, code)
 
 
 def names(code):
@@ -109,6 +109,11 @@ class Finds(unittest.TestCase):
     def test_a_combinator_that_says_all(self):
         self.assertEqual(complaints(COMBINATOR), [])
 
+    def test_a_combinator_without_nodiscard_is_one_all_the_same(self):
+        short = "/// Runs it.\n/// @param a What.\n/// @returns It.\n/// @par Lifetimes\n///   None.\ntemplate <class A>\n"
+        self.assertIn("nothing says: errors (combinator)", complaints(in_fanout(short + "auto thing(A&& a);")))
+        self.assertEqual(complaints(in_fanout(short + "auto other(A&& a);")), [])
+
     def test_each_section_that_a_combinator_does_not_say(self):
         for line, missing in (("/// @returns An operation.\n", "returns"),
                               ("/// @par Completes when\n", "completes when"),
@@ -127,6 +132,9 @@ class Finds(unittest.TestCase):
         moved = COMBINATOR.replace("/// @par Errors\n///   None.\n", "").replace(
             "/// @par Lifetimes\n", "/// @par Errors\n///   None.\n/// @par Lifetimes\n")
         self.assertEqual(complaints(moved), ["Errors belongs before exception safety"])
+
+    def test_a_section_without_a_text(self):
+        self.assertEqual(complaints(COMBINATOR.replace("///   One allocation.\n", "")), ["@par Complexity is empty"])
 
     def test_a_section_that_is_none(self):
         self.assertEqual(complaints(COMBINATOR.replace("@par Complexity", "@par Complexness")),
@@ -188,7 +196,8 @@ class Pages(unittest.TestCase):
         self.assertEqual(self.check(self.PAGE.replace("`thing` runs", "It runs").replace("# thing", "#").replace(
             "<fanout/thing.hpp>", "<fanout/other.hpp>")), [
                 "docs/reference/thing.md: does not say `#include <fanout/thing.hpp>`",
-                "docs/reference/thing.md: does not name thing"])
+                "docs/reference/thing.md: does not name thing",
+                "docs/reference/thing.md: there is no header fanout/other.hpp"])
 
     def test_a_page_out_of_order(self):
         swapped = self.PAGE.replace("Errors", "x").replace("Lifetimes", "Errors").replace("## x", "## Lifetimes")
