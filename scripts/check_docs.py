@@ -212,7 +212,11 @@ def check(root):
     complaints, functions = [], 0
     headers = public_headers(root)
     for header in headers:
-        entities = public_entities(header, (root / header).read_text())
+        text = (root / header).read_text()
+        for page in re.findall(r"\bdocs/[\w/-]+\.md\b", text):
+            if not (root / page).is_file():
+                complaints.append(f"{header}: refers to {page}, which is not there")
+        entities = public_entities(header, text)
         functions += sum(e.kind in ("function", "member") for e in entities)
         for entity in entities:
             complaints += check_comment(entity)

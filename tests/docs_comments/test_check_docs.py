@@ -176,10 +176,10 @@ class Finds(unittest.TestCase):
 class Pages(unittest.TestCase):
     PAGE = "# thing\n\n`#include <fanout/thing.hpp>`\n\n`thing` runs it.\n\n## Errors\n\nNone.\n\n## Lifetimes\n\nShort.\n"
 
-    def check(self, page, index="[thing](thing.md)"):
+    def check(self, page, index="[thing](thing.md)", header=COMBINATOR):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            for path, text in ((HEADER, COMBINATOR), ("docs/reference/thing.md", page),
+            for path, text in ((HEADER, header), ("docs/reference/thing.md", page),
                                ("docs/reference/index.md", index), ("include/fanout/detail/none.hpp", "no page")):
                 if text is not None:
                     (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -202,6 +202,11 @@ class Pages(unittest.TestCase):
     def test_a_page_out_of_order(self):
         swapped = self.PAGE.replace("Errors", "x").replace("Lifetimes", "Errors").replace("## x", "## Lifetimes")
         self.assertEqual(self.check(swapped), ["docs/reference/thing.md: Errors belongs before Lifetimes"])
+
+    def test_a_header_that_refers_to_a_page_that_is_not_there(self):
+        self.assertEqual(self.check(self.PAGE, header="// See docs/reference/thing.md.\n" + COMBINATOR), [])
+        self.assertEqual(self.check(self.PAGE, header="// See docs/how-to/thing.md.\n" + COMBINATOR),
+                         [f"{HEADER}: refers to docs/how-to/thing.md, which is not there"])
 
     def test_a_page_that_the_index_forgets(self):
         self.assertEqual(self.check(self.PAGE, "nothing"), ["docs/reference/index.md: does not link to thing.md"])
