@@ -163,6 +163,48 @@ TEST_CASE("a lane is reused: one child's deafness and filter are not inherited b
     CHECK((*r->value)[1].error() == errc::timed_out);
 }
 
+TEST_CASE("a lane of when_all is reused: neither deafness nor a cancellation that was ignored is inherited") {
+    asio::io_context ctx(1);
+    gates g(ctx, 5);
+    g[2].heeds = false;
+    auto child = [&g](int i) -> asio::awaitable<void> {
+        if (i == 0 || i == 3) {
+            co_await asio::this_coro::throw_if_cancelled(false);
+            co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        }
+        co_await g[i].wait(asio::deferred);
+        if (i != 2) {
+            co_await turn(); // throws, where the child was cancelled and is not deaf
+        }
+    };
+    asio::cancellation_signal stop;
+    auto r = launch(ctx,
+                    fanout::when_all(std::views::iota(0, 5), child, fanout::limit(1),
+                                     times{.attempt_timeout = 5s, .deadline = std::nullopt}),
+                    stop.slot());
+    poll(ctx);
+    manual_clock::advance(5s, ctx);
+    CHECK(g[0].cancels == 0); // it asked not to hear
+    g[0].open();
+    poll(ctx);
+    g[1].open(); // leaves everything as it was
+    poll(ctx);
+    REQUIRE(g[2].waits == 1);
+    manual_clock::advance(5s, ctx);
+    CHECK(g[2].cancels == 1); // and goes on all the same
+    g[2].open();
+    poll(ctx);
+    REQUIRE(g[3].waits == 1);
+    g[3].open(); // its next wait must not throw
+    poll(ctx);
+    CHECK(!r->done);
+    REQUIRE(g[4].waits == 1);
+    stop.emit(cancellation_type::terminal);
+    poll(ctx);
+    CHECK(g[4].cancels == 1);
+    CHECK(r->done);
+}
+
 TEST_CASE("a cancellation that ends children inline, in the middle of the emission") {
     asio::io_context ctx(1);
     std::vector<std::unique_ptr<gate>> g;
