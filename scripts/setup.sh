@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSL-1.0
 #
-# scripts/setup.sh [demo|bench|test|ci]: installs what is missing for that purpose on Debian or a relative of it, and
+# scripts/setup.sh [demo|bench|docs|test|ci]: installs what is missing for that purpose on Debian or a relative of it, and
 # nothing else. What is there is left as it is, so a second run takes no time. No service is installed or started.
 #   demo  compiler, CMake, Boost, and what the example programs link
 #   bench demo, and what times, counts and plots: Google Benchmark, valgrind, gnuplot, Python
-#   test  bench, doctest, the servers and clients of the integration tests and of the examples that need one, and what
+#   docs  what builds the documentation's site, and a browser without a window that its test reads it with
+#   test  bench, docs, doctest, the servers and clients of the integration tests and of the examples that need one, and what
 #         looks at pictures and traces: a browser without a window, node, speedscope
 #   ci    test, clang 19 with its sanitizers, clang-format 19, and the headers of Boost 1.88
 # What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
@@ -200,22 +201,24 @@ install_boost188() {
 demo=(g++ cmake ninja-build "$boost_package" libcli11-dev libsqlite3-dev libssl-dev)
 test=(doctest-dev mariadb-server-core mariadb-client-core default-jre-headless libpq-dev libhiredis-dev
     openssl tzdata python3 python3-boto3 python3-pymysql python3-psycopg2 python3-redis
-    python3-pil fonts-dejavu-core)
+    python3-pil fonts-dejavu-core gdb make pkgconf)
 bench=(libbenchmark-dev valgrind python3)
 # Another gnuplot than gnuplot-nox does as well, and would have to make room for it.
 command -v gnuplot >/dev/null || bench+=(gnuplot-nox)
 command -v node >/dev/null || test+=(nodejs)
+docs=(mkdocs mkdocs-material doxygen doxygen-awesome-css python3)
 # A whole browser does as well, as tests/integration/browser.py has it.
-command -v chromium >/dev/null || command -v google-chrome >/dev/null || test+=(chromium-headless-shell)
-ci=(clang-19 libclang-rt-19-dev clang-format-19)
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || docs+=(chromium-headless-shell)
+ci=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 gcovr)
 
 case "${1-}" in
 demo) install_packages "${demo[@]}" ;;
 bench) install_packages "${demo[@]}" "${bench[@]}" ;;
-test) install_packages "${demo[@]}" "${bench[@]}" "${test[@]}" ;;
-ci) install_packages "${demo[@]}" "${bench[@]}" "${test[@]}" "${ci[@]}" ;;
+docs) install_packages "${docs[@]}" ;;
+test) install_packages "${demo[@]}" "${bench[@]}" "${docs[@]}" "${test[@]}" ;;
+ci) install_packages "${demo[@]}" "${bench[@]}" "${docs[@]}" "${test[@]}" "${ci[@]}" ;;
 *)
-    echo "usage: scripts/setup.sh demo|bench|test|ci" >&2
+    echo "usage: scripts/setup.sh demo|bench|docs|test|ci" >&2
     exit 2
     ;;
 esac
