@@ -3,6 +3,9 @@
 #
 # Builds and runs the project of the Makefile in the folder WORK, which is empty before.
 cmake_minimum_required(VERSION 3.25)
+if(NOT MAKE OR NOT EXISTS "$ENV{PKG_CONFIG}")
+    message(FATAL_ERROR "there is no make, or no pkg-config: scripts/setup.sh test installs both")
+endif()
 file(REMOVE_RECURSE ${WORK})
 file(COPY ${SOURCES}/pkg_config/Makefile ${SOURCES}/main.cpp DESTINATION ${WORK})
 
