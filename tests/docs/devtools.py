@@ -70,6 +70,8 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        # Without a window it would have the focus at times only, and its elements hear of theirs only then.
+        self._call("Emulation.setFocusEmulationEnabled", enabled=True)
         self._call("Emulation.setDeviceMetricsOverride", width=1400, height=1000, deviceScaleFactor=1, mobile=False)
         return self
 

@@ -2,7 +2,7 @@
 """The documentation's site: scripts/docs.sh builds it, and a browser reads it as a person would."""
 
 import functools
-import html
+import html.parser
 import http.server
 import os
 import pathlib
@@ -26,6 +26,26 @@ def build(root, site):
     done = subprocess.run([root / "scripts" / "docs.sh", site], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
     return done.returncode, done.stdout
+
+
+class Navigation(html.parser.HTMLParser):
+    """The links of a page's navigation, as they are written."""
+
+    def __init__(self):
+        super().__init__()
+        self.links = []
+        self._depth = 0
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "nav" and (self._depth > 0 or "md-nav--primary" in attributes.get("class", "")):
+            self._depth += 1
+        if tag == "a" and self._depth > 0:
+            self.links.append(attributes["href"])
+
+    def handle_endtag(self, tag):
+        if tag == "nav" and self._depth > 0:
+            self._depth -= 1
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -57,15 +77,16 @@ class Site(unittest.TestCase):
         self.assertEqual(self.browser.complaints, [], address)
 
     def test_each_page_is_in_the_navigation(self):
-        text = (self.site / "index.html").read_text(encoding="utf-8")
-        navigation = re.search(r'<nav class="md-nav md-nav--primary".*?\n</nav>', text, re.DOTALL)[0]
-        linked = {os.path.normpath(html.unescape(href)) for href in re.findall(r'href="([^"#]+)"', navigation)}
+        navigation = Navigation()
+        navigation.feed((self.site / "index.html").read_text(encoding="utf-8"))
+        linked = {os.path.normpath(link) for link in navigation.links}
         self.assertEqual([page for page in self.pages() if page not in linked | {"index.html"}], [])
         self.assertIn("api/index.html", linked)
 
     def test_each_page_opens_with_its_pictures_and_without_a_complaint(self):
         shown = 0
-        for page in self.pages() + ["source/include/fanout.html", "api/index.html", "api/classfanout_1_1semaphore.html"]:
+        source = next(self.site.glob("source/**/*.html")).relative_to(self.site).as_posix()
+        for page in self.pages() + [source, "api/index.html", "api/classfanout_1_1semaphore.html"]:
             with self.subTest(page):
                 self.browser.open(page)
                 # A picture that is out of sight may be loaded later.
@@ -76,25 +97,33 @@ class Site(unittest.TestCase):
                 self.assert_no_complaints(page)
         self.assertGreaterEqual(shown, len(list((ROOT / "docs" / "pictures").iterdir())) - 2)
 
-    def test_the_search_finds_a_function(self):
+    def search(self, words):
+        """Types the words on the first page; the addresses of what was found."""
         self.browser.open("index.html")
-        self.browser.wait("document.readyState == 'complete' && !!document.querySelector('.md-search__input')")
+        # Words that are typed before the index is there are not looked up until more are typed.
+        self.browser.wait("/^Type/.test(document.querySelector('.md-search-result__meta').textContent.trim())")
         self.browser.ask("document.querySelector('.md-search__input').focus()")
-        self.browser.write("when_all_settled")
-        found = self.browser.wait("[...document.querySelectorAll('.md-search-result__link')].map(link => link.href)")
-        self.assertTrue([link for link in found if "/reference/" in link], found)
+        self.browser.write(words)
+        self.browser.ask("document.querySelector('.md-search__input').dispatchEvent(new Event('keyup'))")
+        self.browser.wait("/matching/.test(document.querySelector('.md-search-result__meta').textContent)")
+        return self.browser.ask("[...document.querySelectorAll('.md-search-result__link')].map(link => link.href)")
+
+    def test_the_search_finds_a_function(self):
+        found = self.search("when_all_settled")
+        self.assertIn("/reference/when_all_settled.html", found[0])
         # A click shows the page, with the words marked.
         self.browser.ask("document.querySelector('.md-search-result__link').click()")
-        marked = self.browser.wait("location.search.includes('when_all_settled') && "
+        marked = self.browser.wait("location.pathname.endsWith('/when_all_settled.html') && "
                                    "[...document.querySelectorAll('article mark')].map(mark => mark.textContent)")
         self.assertIn("when_all_settled", marked)
         self.assert_no_complaints("the search")
 
+    def test_the_search_finds_words_of_a_page(self):
+        found = self.search("idempotency token")
+        self.assertTrue([link for link in found if "/how-to/retry-safely.html" in link], found)
+
     def test_the_search_finds_no_more_than_there_is(self):
-        self.browser.open("index.html")
-        self.browser.ask("document.querySelector('.md-search__input').focus()")
-        self.browser.write("no_such_thing_as_this")
-        self.browser.wait("/^No matching/.test(document.querySelector('.md-search-result__meta').textContent.trim())")
+        self.assertEqual(self.search("no_such_thing_as_this"), [])
 
     def test_both_colour_schemes_are_there(self):
         self.browser.open("index.html")
