@@ -165,8 +165,8 @@ def is_index(uri):
 
 def short_title(uri):
     """{the page's title, up to a colon and without "How to": its path}"""
-    name = title(uri).split(": ")[0].replace("`", "").removeprefix("How to ")
-    return {name if name.isidentifier() else name[0].upper() + name[1:]: uri}
+    name = title(uri).split(": ")[0].removeprefix("How to ")
+    return {(name[0].upper() + name[1:]).replace("`", ""): uri}
 
 
 def title(uri):
