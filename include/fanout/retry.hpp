@@ -6,6 +6,7 @@
 #include <fanout/detail/arguments.hpp>
 #include <fanout/detail/limit_parts.hpp>
 #include <fanout/detail/make_operation.hpp>
+#include <fanout/detail/refused.hpp>
 #include <fanout/detail/retried_sink.hpp>
 #include <fanout/detail/with_retries.hpp>
 #include <fanout/named.hpp>
@@ -40,6 +41,34 @@ private:
     F factory_;
 };
 
+/// Refuses a factory or a limit that makes no sense without inputs.
+template <class Factory, class... As>
+consteval bool check_single() {
+    constexpr bool no_child = !child<std::remove_cvref_t<Factory>>;
+    static_assert(
+        no_child,
+        "fanout: retry takes a callable that makes the operation: one that was awaited is spent, so only "
+        "a factory can make another attempt");
+    refuse_unsafe_closure<Factory>();
+    if constexpr (no_child && check_arguments<true, As...>()) {
+        using settings = decltype(make_settings(std::declval<As>()...));
+        using admission = typename settings::admission_type;
+        constexpr bool no_inputs_asked =
+            !admission::by_input && std::is_same_v<typename settings::keys_type, no_keys>;
+        static_assert(no_inputs_asked,
+                      "fanout: retry has no input that a keyed limit or a weight could be asked of");
+        constexpr bool callable = carries_resource<typename admission::permit_type> ||
+                                  takes<basic_attempt<typename settings::clock>, std::decay_t<Factory>>;
+        static_assert(
+            callable,
+            "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
+        constexpr bool copied = std::is_constructible_v<std::decay_t<Factory>, Factory>;
+        static_assert(copied, "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
+        return no_inputs_asked && callable && copied;
+    }
+    return false;
+}
+
 } // namespace detail
 
 /// Runs one operation, and again where it is rejected, after a sleep, a limited number of times.
@@ -72,25 +101,16 @@ private:
 /// @par See also
 ///   `retry_rejected` for many; docs/how-to/retry-a-transaction.md.
 template <class Factory, class... As>
-[[nodiscard]] auto retry(Factory&& factory, As&&... arguments) {
-    detail::check_arguments<true, As...>();
-    detail::refuse_unsafe_closure<Factory>();
-    static_assert(
-        !child<std::remove_cvref_t<Factory>>,
-        "fanout: retry takes a callable that makes the operation: one that was awaited is spent, so only "
-        "a factory can make another attempt");
-    using settings = decltype(detail::make_settings(std::forward<As>(arguments)...));
-    static_assert(!settings::admission_type::by_input &&
-                      std::is_same_v<typename settings::keys_type, detail::no_keys>,
-                  "fanout: retry has no input that a keyed limit or a weight could be asked of");
-    static_assert(
-        detail::carries_resource<typename settings::admission_type::permit_type> ||
-            detail::takes<basic_attempt<typename settings::clock>, std::decay_t<Factory>>,
-        "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
-    using wrapped = detail::without_input<std::decay_t<Factory>>;
-    return detail::make_range_operation<detail::single_sink, false>(
-        std::array<detail::the_only, 1>{}, wrapped(std::forward<Factory>(factory)),
-        detail::with_retries{}(std::forward<As>(arguments)...), std::forward<As>(arguments)...);
+[[nodiscard("a fan-out runs only when it is awaited or given a completion token")]] auto
+retry(Factory&& factory, As&&... arguments) {
+    if constexpr (!detail::check_single<Factory, As...>()) {
+        return detail::refused{};
+    } else {
+        using wrapped = detail::without_input<std::decay_t<Factory>>;
+        return detail::make_range_operation<detail::single_sink, false>(
+            std::array<detail::the_only, 1>{}, wrapped(std::forward<Factory>(factory)),
+            detail::with_retries{}, std::forward<As>(arguments)...);
+    }
 }
 
 } // namespace fanout

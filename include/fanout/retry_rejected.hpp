@@ -56,7 +56,8 @@ namespace fanout {
 /// @par See also
 ///   `retry` for one operation; docs/explanation/retrying.md.
 template <class First, class... Rest>
-[[nodiscard]] auto retry_rejected(First&& first, Rest&&... rest) {
+[[nodiscard("a fan-out runs only when it is awaited or given a completion token")]] auto
+retry_rejected(First&& first, Rest&&... rest) {
     return detail::make_operation<detail::retried_range_sink, detail::retried_children_sink, false>(
         detail::with_retries{}, std::forward<First>(first), std::forward<Rest>(rest)...);
 }

@@ -13,10 +13,16 @@ namespace detail {
 
 template <bool AsOutcome, class... Ts>
 class checked_tuple_all_sink : public tuple_all_sink<AsOutcome, Ts...> {
-    static_assert(
-        AsOutcome || (... && std::is_default_constructible_v<value_or_monostate<Ts>>),
-        "fanout: when_all(a, b, ...) must hand Asio a tuple when it fails too, so each value must be "
-        "default constructible: let the child return std::optional<T>, or use when_all_settled");
+public:
+    static consteval bool check() {
+        constexpr bool has_empty =
+            AsOutcome || (... && std::is_default_constructible_v<value_or_monostate<Ts>>);
+        static_assert(
+            has_empty,
+            "fanout: when_all(a, b, ...) must hand Asio a tuple when it fails too, so each value must be "
+            "default constructible: let the child return std::optional<T>, or use when_all_settled");
+        return has_empty;
+    }
 };
 
 } // namespace detail
@@ -66,7 +72,8 @@ class checked_tuple_all_sink : public tuple_all_sink<AsOutcome, Ts...> {
 /// @par See also
 ///   `when_all_settled`, `retry_rejected`; `Promise.all`, whose siblings run on; cppcoro's `when_all`.
 template <class First, class... Rest>
-[[nodiscard]] auto when_all(First&& first, Rest&&... rest) {
+[[nodiscard("a fan-out runs only when it is awaited or given a completion token")]] auto
+when_all(First&& first, Rest&&... rest) {
     return detail::make_operation<detail::all_sink, detail::checked_tuple_all_sink, true>(
         detail::without_retries{}, std::forward<First>(first), std::forward<Rest>(rest)...);
 }

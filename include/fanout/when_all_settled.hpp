@@ -44,7 +44,8 @@ using settled_children_sink = tuple_settled_sink<Ts...>;
 /// @par See also
 ///   `when_all`, `state_of`; `Promise.allSettled`.
 template <class First, class... Rest>
-[[nodiscard]] auto when_all_settled(First&& first, Rest&&... rest) {
+[[nodiscard("a fan-out runs only when it is awaited or given a completion token")]] auto
+when_all_settled(First&& first, Rest&&... rest) {
     return detail::make_operation<detail::settled_range_sink, detail::settled_children_sink, false>(
         detail::without_retries{}, std::forward<First>(first), std::forward<Rest>(rest)...);
 }

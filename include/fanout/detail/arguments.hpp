@@ -11,6 +11,10 @@
 #include <fanout/retry/budget.hpp>
 #include <fanout/retry/policy.hpp>
 
+#include <boost/asio/execution/executor.hpp>
+#include <boost/asio/execution_context.hpp>
+
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <stdexcept>
@@ -105,43 +109,86 @@ template <class Kind, class... As>
 inline constexpr std::size_t count_of =
     (std::size_t{0} + ... + (Kind::template matches<std::remove_cvref_t<As>> ? 1 : 0));
 
-/// Refuses, by name, what is not an argument of a combinator, and what is given twice.
+template <class A>
+inline constexpr bool is_argument = is_plain_argument<A> || is_retry_argument<A>;
+
+/// What is easily taken for an argument.
+template <class T>
+inline constexpr bool is_duration = false;
+template <class Rep, class Period>
+inline constexpr bool is_duration<std::chrono::duration<Rep, Period>> = true;
+template <class T>
+inline constexpr bool is_place = boost::asio::execution::is_executor<T>::value ||
+                                 std::is_convertible_v<T&, boost::asio::execution_context&>;
+
+/// Refuses, by name, what is not an argument of a combinator, and what is given twice. (Each rule has a name, since clang
+/// shows the rule before the sentence.)
 template <bool Retries, class... As>
-consteval void check_arguments() {
+consteval bool check_arguments() {
+    constexpr bool no_number = (... && !std::is_arithmetic_v<std::remove_cvref_t<As>>);
+    static_assert(no_number, "fanout: a number is no limit: write fanout::limit(n)");
+    constexpr bool no_duration = (... && !is_duration<std::remove_cvref_t<As>>);
+    static_assert(no_duration,
+                  "fanout: a duration must say what for: write fanout::options{.attempt_timeout = t} "
+                  "or fanout::options{.deadline = t}");
+    constexpr bool no_executor = (... && (is_argument<As> || !is_place<std::remove_cvref_t<As>>));
+    static_assert(no_executor, "fanout: an executor is given as fanout::on(executor)");
+    constexpr bool known = (... && is_argument<As>);
     static_assert(
-        (... && (is_plain_argument<As> || is_retry_argument<As>)),
+        known || !no_number || !no_duration || !no_executor,
         "fanout: an argument is none of a limit (fanout::limit(n), a semaphore, fanout::all_of(...), ...), "
         "fanout::overload_if(f), fanout::options{...}, an observer, fanout::on(executor); nor, for retry and "
         "retry_rejected, of a retry_policy, retry_if(f), delay_hint(f), on_retry(f), jitter_from(g), a "
         "budget");
+    constexpr bool may_retry = Retries || (... && !is_retry_argument<As>);
+    static_assert(may_retry,
+                  "fanout: a retry_policy, retry_if, delay_hint, on_retry, jitter_from and a retry "
+                  "budget are arguments of retry and retry_rejected only");
+    constexpr bool one_limit = count_of<limit_kind, As...> <= 1;
+    static_assert(one_limit, "fanout: more than one limit: give them as one, fanout::all_of(a, b, ...)");
+    constexpr bool lasting_limit =
+        (... && (std::is_lvalue_reference_v<As> || !admission<std::remove_cvref_t<As>>));
     static_assert(
-        Retries || (... && !is_retry_argument<As>),
-        "fanout: a retry_policy, retry_if, delay_hint, on_retry, jitter_from and a retry budget are "
-        "arguments of retry and retry_rejected only");
-    static_assert(count_of<limit_kind, As...> <= 1,
-                  "fanout: more than one limit: give them as one, fanout::all_of(a, b, ...)");
-    static_assert(
-        (... && (std::is_lvalue_reference_v<As> || !admission<std::remove_cvref_t<As>>)),
+        lasting_limit,
         "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
-    static_assert(count_of<overload_if_kind, As...> <= 1, "fanout: more than one overload_if");
-    static_assert(count_of<options_kind, As...> <= 1, "fanout: fanout::options is given twice");
-    static_assert(count_of<on_kind, As...> <= 1, "fanout: fanout::on is given twice");
-    static_assert(count_of<observer_kind, As...> <= 1,
+    constexpr bool mutable_limit =
+        (... && (!std::is_const_v<std::remove_reference_t<As>> || !admission<std::remove_cvref_t<As>>));
+    static_assert(mutable_limit, "fanout: a shared limit counts its permits, so it cannot be const");
+    constexpr bool one_overload_if = count_of<overload_if_kind, As...> <= 1;
+    static_assert(one_overload_if, "fanout: more than one overload_if");
+    constexpr bool one_options = count_of<options_kind, As...> <= 1;
+    static_assert(one_options, "fanout: fanout::options is given twice");
+    constexpr bool one_on = count_of<on_kind, As...> <= 1;
+    static_assert(one_on, "fanout: fanout::on is given twice");
+    constexpr bool one_observer = count_of<observer_kind, As...> <= 1;
+    static_assert(one_observer,
                   "fanout: more than one observer: give them as one, fanout::observe(a, b, ...)");
-    static_assert((... && (!observer<std::remove_cvref_t<As>> || keeps_hooks<As>)),
-                  "fanout: an observer is const, but its hooks are not");
-    static_assert(count_of<retry_policy_kind, As...> <= 1, "fanout: more than one retry_policy");
-    static_assert(count_of<retry_if_kind, As...> <= 1, "fanout: more than one retry_if");
-    static_assert(count_of<jitter_from_kind, As...> <= 1, "fanout: more than one jitter_from");
-    static_assert(count_of<delay_hint_kind, As...> <= 1, "fanout: more than one delay_hint");
-    static_assert(count_of<on_retry_kind, As...> <= 1, "fanout: more than one on_retry");
-    static_assert(count_of<budget_kind, As...> <= 1, "fanout: more than one retry budget");
+    constexpr bool mutable_observer = (... && (!observer<std::remove_cvref_t<As>> || keeps_hooks<As>));
+    static_assert(mutable_observer, "fanout: an observer is const, but its hooks are not");
+    constexpr bool one_policy = count_of<retry_policy_kind, As...> <= 1;
+    static_assert(one_policy, "fanout: more than one retry_policy");
+    constexpr bool one_retry_if = count_of<retry_if_kind, As...> <= 1;
+    static_assert(one_retry_if, "fanout: more than one retry_if");
+    constexpr bool one_jitter_from = count_of<jitter_from_kind, As...> <= 1;
+    static_assert(one_jitter_from, "fanout: more than one jitter_from");
+    constexpr bool one_delay_hint = count_of<delay_hint_kind, As...> <= 1;
+    static_assert(one_delay_hint, "fanout: more than one delay_hint");
+    constexpr bool one_on_retry = count_of<on_retry_kind, As...> <= 1;
+    static_assert(one_on_retry, "fanout: more than one on_retry");
+    constexpr bool one_budget = count_of<budget_kind, As...> <= 1;
+    static_assert(one_budget, "fanout: more than one retry budget");
+    constexpr bool mutable_budget =
+        (... && (!std::is_const_v<std::remove_reference_t<As>> || !retry_budget<std::remove_cvref_t<As>>));
+    static_assert(mutable_budget, "fanout: a retry budget is withdrawn from, so it cannot be const");
+    constexpr bool lasting_budget =
+        (... && (std::is_lvalue_reference_v<As> || !retry_budget<std::remove_cvref_t<As>>));
     static_assert(
-        (... && (!std::is_const_v<std::remove_reference_t<As>> || !retry_budget<std::remove_cvref_t<As>>)),
-        "fanout: a retry budget is withdrawn from, so it cannot be const");
-    static_assert(
-        (... && (std::is_lvalue_reference_v<As> || !retry_budget<std::remove_cvref_t<As>>)),
+        lasting_budget,
         "fanout: a retry budget given as a temporary would be gone before the call ends: give it a name");
+    return known && may_retry && one_limit && lasting_limit && mutable_limit && one_overload_if &&
+           one_options && one_on && one_observer && mutable_observer && one_policy && one_retry_if &&
+           one_jitter_from && one_delay_hint && one_on_retry && one_budget && mutable_budget &&
+           lasting_budget;
 }
 
 /// The argument of a kind, as it was passed, or the default.

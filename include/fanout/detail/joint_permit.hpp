@@ -34,9 +34,6 @@ struct joint_resource {};
 /// A permit of each; all are there, or none.
 template <class... Permits>
 class joint_permit : public joint_resource<(... || carries_resource<Permits>), joint_permit<Permits...>> {
-    static_assert((0 + ... + int(carries_resource<Permits>)) <= 1,
-                  "fanout: at most one limit of a call may carry a resource for the factory");
-
 public:
     explicit operator bool() const noexcept {
         return std::apply([](auto const&... p) { return (... && static_cast<bool>(p)); }, all);

@@ -213,9 +213,12 @@ auto join_parts(Parts... p) {
             return limit_parts(smallest, std::get<0>(std::move(keys)), std::move(admission));
         }
     };
+    constexpr bool one_resource =
+        (0 + ... + int(carries_resource<typename decltype(Parts::admission)::permit_type>)) <= 1;
+    static_assert(one_resource, "fanout: at most one limit of a call may carry a resource for the factory");
     if constexpr (asked_ones == 0) {
         return with_keys(no_admission());
-    } else if constexpr (asked_ones == 1) {
+    } else if constexpr (asked_ones == 1 || !one_resource) {
         return with_keys(std::get<0>(std::move(admissions)));
     } else {
         return with_keys(make_joint_admission(std::move(admissions)));

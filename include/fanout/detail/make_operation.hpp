@@ -6,9 +6,11 @@
 #include <fanout/detail/arguments.hpp>
 #include <fanout/detail/job.hpp>
 #include <fanout/detail/operation.hpp>
+#include <fanout/detail/refused.hpp>
 #include <fanout/detail/source.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <tuple>
 #include <type_traits>
@@ -20,8 +22,6 @@ namespace fanout::detail {
 struct take_child {
     template <class C>
     std::remove_cvref_t<C> operator()(C&& c) const {
-        static_assert(!std::is_const_v<std::remove_reference_t<C>>,
-                      "fanout: the children of a const range cannot be moved out of it");
         return std::move(c);
     }
 };
@@ -50,82 +50,179 @@ concept range_of_factories =
 template <class... As>
 consteval std::size_t count_children() {
     std::size_t n = 0;
-    (void)(... && ((is_plain_argument<As> || is_retry_argument<As>) ? false : (++n, true)));
+    (void)(... && (is_argument<As> ? false : (++n, true)));
     return n;
 }
 
-template <class T>
-inline constexpr bool storable_value =
-    std::is_void_v<T> || (std::is_move_constructible_v<T> && !std::is_same_v<T, error_code> &&
-                          !std::is_same_v<T, std::exception_ptr>);
-
-/// The form `(inputs, factory, …)`, and that of a range of children with `take_child` as factory.
-template <template <class, bool> class Sink, bool FailFast, class Inputs, class Factory, class Retry,
-          class... As>
-auto make_range_operation(Inputs&& inputs, Factory&& factory, Retry retry, As&&... as) {
-    check_arguments<Retry::retries, As...>();
-    refuse_unsafe_closure<Factory>();
-    static_assert(!std::is_lvalue_reference_v<Inputs> || !std::ranges::view<std::remove_cvref_t<Inputs>> ||
-                      std::copyable<std::remove_cvref_t<Inputs>>,
-                  "fanout: a move-only view is given as an lvalue: std::move it");
-    using source = range_source<kept_range_t<Inputs>, Retry::retries>;
-    using factory_type = std::decay_t<Factory>;
-    auto settings = make_settings(std::forward<As>(as)...);
-    using permit = typename decltype(settings)::admission_type::permit_type;
-    using made =
-        typename maker<basic_attempt<clock_of<As...>>, factory_type, typename source::input, permit>::type;
-    static_assert(child<made>,
-                  "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
-                  "(as async_xxx(..., boost::asio::deferred) does)");
-    using value = child_value_t<made>;
-    static_assert(storable_value<value>,
-                  "fanout: what a child yields must be movable, and neither an error_code nor an "
-                  "exception_ptr, which Outcome could not tell from its errors");
-    using sink = Sink<value, yields_outcome<made>>;
-    using job = range_job<source, factory_type, sink, FailFast, Retry, decltype(settings)>;
-    return operation<job, typename sink::result>(
-        job(source(kept_range_t<Inputs>(std::forward<Inputs>(inputs))),
-            factory_type(std::forward<Factory>(factory)), sink(), std::move(retry), std::move(settings)));
+/// Refuses children whose values could not be kept.
+template <class... Children>
+consteval bool check_values() {
+    constexpr bool no_references = (... && !std::is_reference_v<child_value_t<Children>>);
+    static_assert(no_references,
+                  "fanout: a child yields a reference, which no result can hold: let it yield a "
+                  "pointer or a std::reference_wrapper");
+    constexpr bool movable = (... && (std::is_void_v<child_value_t<Children>> ||
+                                      std::is_move_constructible_v<child_value_t<Children>>));
+    static_assert(movable,
+                  "fanout: what a child yields must be movable: let it yield a std::unique_ptr of it");
+    constexpr bool no_errors = (... && (!std::is_same_v<child_value_t<Children>, error_code> &&
+                                        !std::is_same_v<child_value_t<Children>, std::exception_ptr>));
+    static_assert(no_errors,
+                  "fanout: a child yields an error_code or an exception_ptr, which an outcome could "
+                  "not tell from its errors: let it throw, or yield an Outcome result");
+    return no_references && movable && no_errors;
 }
 
+/// Refuses a factory that cannot be kept or called, or makes no child of an input (and a pool's resource).
+template <class Attempt, class Factory, class Input, class... Resource>
+consteval bool check_factory() {
+    using factory = std::decay_t<Factory>;
+    refuse_unsafe_closure<Factory>();
+    constexpr bool copied = std::is_constructible_v<factory, Factory>;
+    static_assert(copied, "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
+    constexpr bool callable = takes<Attempt, factory, Input, Resource...>;
+    static_assert(callable || sizeof...(Resource) > 0,
+                  "fanout: the factory cannot be called with an element of the inputs");
+    static_assert(callable || sizeof...(Resource) == 0,
+                  "fanout: with a pool the factory is called with an input and a resource of the pool");
+    if constexpr (copied && callable) {
+        constexpr bool makes_child = child<made_of_t<Attempt, factory, Input, Resource...>>;
+        static_assert(makes_child,
+                      "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
+                      "(as async_xxx(..., boost::asio::deferred) does)");
+        if constexpr (makes_child) {
+            return check_values<made_of_t<Attempt, factory, Input, Resource...>>();
+        }
+    }
+    return false;
+}
+template <class Attempt, class Factory, class Input, class Permit>
+consteval bool check_factory_with() {
+    if constexpr (carries_resource<Permit>) {
+        return check_factory<Attempt, Factory, Input, typename Permit::resource_type&>();
+    } else {
+        return check_factory<Attempt, Factory, Input>();
+    }
+}
+
+/// Refuses what is wrong with a sink for reasons of its own.
+template <class Sink>
+consteval bool check_sink() {
+    if constexpr (requires { Sink::check(); }) {
+        return Sink::check();
+    } else {
+        return true;
+    }
+}
+
+/// The form `(inputs, factory, …)`, and that of a range of children with `take_child` as factory.
+template <template <class, bool> class Sink, bool FailFast, class Inputs, class Factory, class Rules,
+          class... As>
+auto make_range_operation(Inputs&& inputs, Factory&& factory, Rules rules, As&&... as) {
+    constexpr bool lasting = !std::is_lvalue_reference_v<Inputs> ||
+                             !std::ranges::view<std::remove_cvref_t<Inputs>> ||
+                             std::copyable<std::remove_cvref_t<Inputs>>;
+    static_assert(lasting, "fanout: a move-only view is given as an lvalue: std::move it");
+    if constexpr (!lasting || !check_arguments<Rules::retries, As...>()) {
+        return refused{};
+    } else {
+        using source = range_source<kept_range_t<Inputs>, Rules::retries>;
+        using factory_type = std::decay_t<Factory>;
+        using attempt = basic_attempt<clock_of<As...>>;
+        using settings = decltype(make_settings(std::forward<As>(as)...));
+        using permit = typename settings::admission_type::permit_type;
+        if constexpr (!check_factory_with<attempt, Factory, typename source::input, permit>()) {
+            return refused{};
+        } else {
+            using made = typename maker<attempt, factory_type, typename source::input, permit>::type;
+            using sink = Sink<child_value_t<made>, yields_outcome<made>>;
+            if constexpr (!check_sink<sink>()) {
+                return refused{};
+            } else {
+                auto retry = rules(std::forward<As>(as)...);
+                auto all = make_settings(std::forward<As>(as)...);
+                using job = range_job<source, factory_type, sink, FailFast, decltype(retry), settings>;
+                return operation<job, typename sink::result>(job(
+                    source(kept_range_t<Inputs>(std::forward<Inputs>(inputs))),
+                    factory_type(std::forward<Factory>(factory)), sink(), std::move(retry), std::move(all)));
+            }
+        }
+    }
+}
+
+/// Refuses what is no child; or, where children are run again, no factory of one.
+template <bool Retries, class Attempt, class... Parts>
+consteval bool check_parts() {
+    constexpr bool any_range = (... || std::ranges::input_range<Parts>);
+    if constexpr (Retries) {
+        constexpr bool factories = (... && child_factory<Parts, Attempt>);
+        static_assert(
+            factories || any_range,
+            "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
+            "awaitable that was awaited is spent, so only a factory can make another attempt");
+        static_assert(factories || !any_range, "fanout: the inputs come first, then the factory");
+        if constexpr (factories) {
+            (refuse_unsafe_closure<Parts>(), ...);
+            return check_values<made_of_t<Attempt, std::decay_t<Parts>>...>();
+        }
+        return false;
+    } else {
+        constexpr bool children = (... && child<Parts>);
+        static_assert(
+            children || any_range,
+            "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
+            "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
+        static_assert(children || !any_range, "fanout: the inputs come first, then the factory");
+        if constexpr (children) {
+            constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
+            static_assert(given, "fanout: a child that has a name can be awaited once only: std::move it");
+            return given && check_values<Parts...>();
+        }
+        return false;
+    }
+}
+
+template <template <bool, class...> class Sink, class... Children>
+using tuple_sink_t = Sink<(... || yields_outcome<Children>), child_value_t<Children>...>;
+
 /// The form `(child, child, …)`; or `(factory, factory, …)`, where children are run again.
-template <template <bool, class...> class Sink, bool FailFast, class Retry, std::size_t... Is,
+template <template <bool, class...> class Sink, bool FailFast, class Rules, std::size_t... Is,
           std::size_t... Js, class... As>
-auto make_tuple_operation(Retry retry, std::index_sequence<Is...>, std::index_sequence<Js...>,
+auto make_tuple_operation(Rules rules, std::index_sequence<Is...>, std::index_sequence<Js...>,
                           std::tuple<As...> args) {
     constexpr auto n = sizeof...(Is);
     using arguments = std::tuple<As...>;
     using attempt = basic_attempt<clock_of<std::tuple_element_t<n + Js, arguments>...>>;
-    check_arguments<Retry::retries, std::tuple_element_t<n + Js, arguments>...>();
-    (refuse_unsafe_closure<std::tuple_element_t<Is, arguments>>(), ...);
-    if constexpr (Retry::retries) {
-        static_assert(
-            (... && child_factory<std::tuple_element_t<Is, arguments>, attempt>),
-            "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
-            "awaitable that was awaited is spent, so only a factory can make another attempt");
+    if constexpr (!check_parts<Rules::retries, attempt, std::tuple_element_t<Is, arguments>...>() ||
+                  !check_arguments<Rules::retries, std::tuple_element_t<n + Js, arguments>...>()) {
+        return refused{};
     } else {
+        using parts = std::tuple<std::decay_t<std::tuple_element_t<Is, arguments>>...>;
+        using settings = decltype(make_settings(std::declval<std::tuple_element_t<n + Js, arguments>>()...));
+        constexpr bool no_inputs_asked = !settings::admission_type::by_input &&
+                                         std::is_same_v<typename settings::keys_type, no_keys> &&
+                                         !carries_resource<typename settings::admission_type::permit_type>;
         static_assert(
-            (... && child<std::tuple_element_t<Is, arguments>>),
-            "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
-            "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
-    }
-    using parts = std::tuple<std::decay_t<std::tuple_element_t<Is, arguments>>...>;
-    auto settings =
-        make_settings(std::forward<std::tuple_element_t<n + Js, arguments>>(std::get<n + Js>(args))...);
-    using asked = decltype(settings);
-    static_assert(!asked::admission_type::by_input && std::is_same_v<typename asked::keys_type, no_keys> &&
-                      !carries_resource<typename asked::admission_type::permit_type>,
-                  "fanout: a keyed limit, a weight by input and a pool need a range of inputs and a factory");
-    return
-        []<class... Children>(std::type_identity<std::tuple<Children...>>, Retry&& r, auto&& s, parts&& p) {
-            using sink = Sink<(... || yields_outcome<Children>), child_value_t<Children>...>;
-            using job = tuple_job<sink, FailFast, Retry, std::remove_cvref_t<decltype(s)>,
+            no_inputs_asked,
+            "fanout: a keyed limit, a weight by input and a pool need a range of inputs and a factory");
+        using sink =
+            tuple_sink_t<Sink,
+                         typename part_child<Rules::retries, attempt,
+                                             std::decay_t<std::tuple_element_t<Is, arguments>>>::type...>;
+        if constexpr (!no_inputs_asked || !check_sink<sink>()) {
+            return refused{};
+        } else {
+            auto retry =
+                rules(std::forward<std::tuple_element_t<n + Js, arguments>>(std::get<n + Js>(args))...);
+            auto all = make_settings(
+                std::forward<std::tuple_element_t<n + Js, arguments>>(std::get<n + Js>(args))...);
+            using job = tuple_job<sink, FailFast, decltype(retry), settings,
                                   std::decay_t<std::tuple_element_t<Is, arguments>>...>;
-            return operation<job, typename sink::result>(job(std::move(r), std::move(s), std::move(p)));
-        }(std::type_identity<std::tuple<typename part_child<
-              Retry::retries, attempt, std::decay_t<std::tuple_element_t<Is, arguments>>>::type...>>{},
-          std::move(retry), std::move(settings),
-          parts(std::forward<std::tuple_element_t<Is, arguments>>(std::get<Is>(args))...));
+            return operation<job, typename sink::result>(
+                job(std::move(retry), std::move(all),
+                    parts(std::forward<std::tuple_element_t<Is, arguments>>(std::get<Is>(args))...)));
+        }
+    }
 }
 
 /// Makes the rules of `no_retry` from a combinator's arguments.
@@ -146,33 +243,45 @@ auto make_operation(Rules rules, First&& first, Rest&&... rest) {
             !Rules::retries,
             "fanout: retry_rejected takes a range of inputs and a factory, or of callables: an awaitable "
             "that was awaited is spent, so only a factory can make another attempt");
-        if constexpr (!Rules::retries) {
-            return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), take_child{},
-                                                             rules(std::forward<Rest>(rest)...),
+        constexpr bool can_be_moved =
+            !std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<First>>>;
+        static_assert(can_be_moved, "fanout: the children of a const range cannot be moved out of it");
+        if constexpr (!Rules::retries && can_be_moved) {
+            return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), take_child{}, rules,
                                                              std::forward<Rest>(rest)...);
+        } else {
+            return refused{};
         }
     } else if constexpr (Rules::retries && count_children<Rest...>() == 0 &&
                          range_of_factories<First, basic_attempt<clock_of<Rest...>>>) {
-        return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_element{},
-                                                         rules(std::forward<Rest>(rest)...),
+        return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_element{}, rules,
                                                          std::forward<Rest>(rest)...);
     } else if constexpr (std::ranges::input_range<First>) {
-        static_assert(sizeof...(Rest) > 0,
-                      "fanout: a range of inputs needs a factory that makes a child of each");
-        return [&]<class Factory, class... As>(Factory&& factory, As&&... as) {
-            return make_range_operation<RangeSink, FailFast>(
-                std::forward<First>(first), std::forward<Factory>(factory), rules(std::forward<As>(as)...),
-                std::forward<As>(as)...);
-        }(std::forward<Rest>(rest)...);
+        constexpr bool has_factory = count_children<Rest...>() > 0;
+        static_assert(has_factory,
+                      "fanout: a range of inputs needs a factory that makes a child of each, right "
+                      "behind it; limits and other arguments come after that");
+        if constexpr (has_factory) {
+            return [&]<class Factory, class... As>(Factory&& factory, As&&... as) {
+                return make_range_operation<RangeSink, FailFast>(std::forward<First>(first),
+                                                                 std::forward<Factory>(factory), rules,
+                                                                 std::forward<As>(as)...);
+            }(std::forward<Rest>(rest)...);
+        } else {
+            return refused{};
+        }
     } else {
         constexpr auto n = count_children<First, Rest...>();
         static_assert(n > 0, "fanout: nothing to run: give a range of inputs and a factory, or children");
-        return [&]<std::size_t... Js>(std::index_sequence<Js...> arguments) {
-            auto all = std::forward_as_tuple(std::forward<First>(first), std::forward<Rest>(rest)...);
-            return make_tuple_operation<TupleSink, FailFast>(rules(std::get<n + Js>(std::move(all))...),
-                                                             std::make_index_sequence<n>(), arguments,
-                                                             std::move(all));
-        }(std::make_index_sequence<1 + sizeof...(Rest) - n>());
+        if constexpr (n > 0) {
+            return [&]<std::size_t... Js>(std::index_sequence<Js...> arguments) {
+                return make_tuple_operation<TupleSink, FailFast>(
+                    rules, std::make_index_sequence<n>(), arguments,
+                    std::forward_as_tuple(std::forward<First>(first), std::forward<Rest>(rest)...));
+            }(std::make_index_sequence<1 + sizeof...(Rest) - n>());
+        } else {
+            return refused{};
+        }
     }
 }
 

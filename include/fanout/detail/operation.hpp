@@ -100,10 +100,15 @@ private:
         auto ex = boost::asio::get_associated_executor(handler);
         using executor = decltype(ex);
         using strand = typename strand_over<executor>::type;
+        constexpr bool same_type = runs_on<executor>();
         static_assert(
-            runs_on<executor>(),
-            "fanout: the awaitables are bound to another executor type than the completion handler's");
-        if constexpr (!runs_on<strand>()) {
+            same_type,
+            "fanout: the awaitables are bound to another executor type than the completion handler's: "
+            "let them be boost::asio::awaitable<T>, or await the fan-out in a coroutine of their executor "
+            "type");
+        if constexpr (!same_type) {
+            return;
+        } else if constexpr (!runs_on<strand>()) {
             // Typed on a concrete executor: they cannot move to a strand, so that executor must be serial.
             start<bound, false>(std::forward<Handler>(handler), std::move(job), ex);
         } else if constexpr (std::is_same_v<serial_type<executor>, serial_type<strand>>) {
@@ -150,6 +155,15 @@ public:
     template <boost::asio::completion_token_for<signature> Token>
     auto operator()(Token&& token) && {
         return boost::asio::async_initiate<Token, signature>(initiate_fan_out<Job>{}, token, std::move(job_));
+    }
+
+    /// Refused: one that has a name could be started twice.
+    template <boost::asio::completion_token_for<signature> Token>
+    auto operator()(Token&& token) & {
+        constexpr bool is_moved = sizeof(Token) == 0;
+        static_assert(is_moved,
+                      "fanout: an operation that has a name can be started once only: std::move it");
+        return std::move(*this)(std::forward<Token>(token));
     }
 
 private:

@@ -114,9 +114,14 @@ class single_sink : public settled_sink<T, true> {
 
 public:
     using result = std::conditional_t<AsOutcome, settled<T>, T>;
-    static_assert(AsOutcome || std::is_void_v<T> || std::default_initializable<T>,
-                  "fanout: retry completes with the child's own type, of which Asio wants an empty one "
-                  "where it failed, and this type has none: return an Outcome result of it");
+
+    static consteval bool check() {
+        constexpr bool has_empty = AsOutcome || std::is_void_v<T> || std::default_initializable<T>;
+        static_assert(has_empty,
+                      "fanout: retry completes with the child's own type, of which Asio wants an empty one "
+                      "where it failed, and this type has none: return an Outcome result of it");
+        return has_empty;
+    }
 
     auto finish(ending&& e) {
         base::fill(1);

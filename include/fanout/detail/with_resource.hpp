@@ -48,21 +48,13 @@ auto call_with_resource(Permit& permit, Factory& factory, About const& about, In
 /// The type of the children that a factory makes of inputs, and whether it takes the attempt.
 template <class Attempt, class Factory, class Input, class Permit>
 struct maker {
-    static_assert(takes<Attempt, Factory, Input>,
-                  "fanout: the factory cannot be called with an element of the inputs");
     using type = made_of_t<Attempt, Factory, Input>;
     static constexpr bool wants_attempt = takes_attempt<Attempt, Factory, Input>;
 };
 template <class Attempt, class Factory, class Input, carries_resource Permit>
 struct maker<Attempt, Factory, Input, Permit> {
     using resource = typename Permit::resource_type;
-    static_assert(takes<Attempt, Factory, Input, resource&>,
-                  "fanout: with a pool the factory is called with an input and a resource of the pool");
-    using child_type = made_of_t<Attempt, Factory, Input, resource&>;
-    static_assert(child<child_type>,
-                  "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
-                  "(as async_xxx(..., boost::asio::deferred) does)");
-    using type = boost::asio::awaitable<raw_value_t<child_type>>;
+    using type = boost::asio::awaitable<raw_value_t<made_of_t<Attempt, Factory, Input, resource&>>>;
     static constexpr bool wants_attempt = takes_attempt<Attempt, Factory, Input, resource&>;
 };
 

@@ -17,7 +17,6 @@ struct with_retries {
 
     template <class... As>
     auto operator()(As&&... as) const {
-        check_arguments<true, As...>();
         auto const policy = pick<retry_policy_kind>(retry_policy<>{}, std::forward<As>(as)...);
         auto predicate = [&] {
             if constexpr (count_of<retry_if_kind, As...> == 0) {

@@ -48,14 +48,19 @@ private:
 template <class... Limits>
 auto all_of(Limits&&... limits) {
     static_assert(sizeof...(Limits) > 0, "fanout: all_of needs a limit");
-    static_assert((... && detail::is_limit<std::remove_cvref_t<Limits>>),
-                  "fanout: an argument of all_of is no limit");
+    constexpr bool limits_only = (... && detail::is_limit<std::remove_cvref_t<Limits>>);
+    static_assert(limits_only, "fanout: an argument of all_of is no limit");
+    constexpr bool lasting =
+        (... && (std::is_lvalue_reference_v<Limits> || !admission<std::remove_cvref_t<Limits>>));
     static_assert(
-        (... && (std::is_lvalue_reference_v<Limits> || !admission<std::remove_cvref_t<Limits>>)),
+        lasting,
         "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
-    return all_of_t<
-        std::conditional_t<admission<std::remove_cvref_t<Limits>>, Limits, std::remove_cvref_t<Limits>>...>(
-        std::forward<Limits>(limits)...);
+    if constexpr (limits_only && lasting) {
+        return all_of_t<std::conditional_t<admission<std::remove_cvref_t<Limits>>, Limits,
+                                           std::remove_cvref_t<Limits>>...>(std::forward<Limits>(limits)...);
+    } else {
+        return unlimited; // so that there is one error only
+    }
 }
 
 namespace detail {
