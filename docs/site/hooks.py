@@ -165,6 +165,8 @@ def is_index(uri):
 
 def short_title(uri):
     """{the page's title, up to a colon and without "How to": its path}"""
+    if uri == "README.md":
+        return {"Home": uri}
     name = title(uri).split(": ")[0].removeprefix("How to ")
     return {(name[0].upper() + name[1:]).replace("`", ""): uri}
 

@@ -68,10 +68,13 @@ public:
     asio::awaitable<std::vector<int>> in_stock(items const& wanted,
                                                std::chrono::steady_clock::time_point until) {
         auto const ask = [this](std::string const& item) { return stock_.ask(item); };
-        co_return co_await fanout::when_all(wanted, ask, calls_,
-                                            fanout::options{.attempt_timeout = 500ms, .deadline = until});
+        fanout::options const times{.attempt_timeout = 500ms, .deadline = until};
+        co_return co_await fanout::when_all(wanted, ask, calls_, times);
     }
     // [/service]
+
+    // Takes all that may be asked at once.
+    auto occupy() { return calls_.async_acquire(64); }
 
     asio::awaitable<std::size_t> in_stock_fairly(items const& wanted) {
         auto const ask = [this](std::string const& item) { return stock_.ask(item); };
@@ -120,6 +123,14 @@ asio::awaitable<void> service() {
     check(co_await fair.in_stock_fairly(wanted) == 100 && other.most_at_once() == 8, "8 at once");
     check(co_await service.one("an item") == 7, "one");
     check(co_await service.patiently(wanted) == 0, "nothing was rejected");
+    auto const all = co_await service.occupy();
+    auto too_late = false;
+    try {
+        co_await service.in_stock(wanted, std::chrono::steady_clock::now() + 5ms);
+    } catch (boost::system::system_error const& e) {
+        too_late = e.code() == fanout::errc::timed_out;
+    }
+    check(too_late, "the deadline ends a request that waits in the line");
 }
 
 struct file {
