@@ -17,3 +17,4 @@ $fanout_python -B -m mkdocs build --strict --site-dir "$site"
 mkdir -p "$site/api"
 (cat docs/site/Doxyfile && echo "OUTPUT_DIRECTORY = \"$site/api\"") | doxygen -
 $fanout_python -B docs/site/check_links.py "$site"
+echo "The site is in $site"
