@@ -619,22 +619,40 @@ class Search:
 
     @staticmethod
     def parameters(block, frame):
-        """The parameters of a coroutine, which GCC puts into its frame behind two functions, the promise and its handle. (gdb
-        does not know the members of the frames of functions in namespaces, but the types of the variables.)"""
-        at = None
+        """The parameters of a coroutine that may lead on, where they are kept in its frame."""
+        for _, type_, offset in Search.clang_parameters(block) or Search.gcc_parameters(block):
+            if tells(type_):
+                yield gdb.Value(frame + offset).cast(type_.pointer()).dereference()
+
+    @staticmethod
+    def stored(type_):
+        type_ = type_.strip_typedefs()
+        is_reference = type_.code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF)
+        return type_.target().pointer() if is_reference else type_
+
+    @staticmethod
+    def clang_parameters(block):
+        layout = next((s.type for s in block if s.name == "__coro_frame"), None)
+        offsets = {f.name: f.bitpos // 8 for f in layout.fields()} if layout is not None else {}
+        return [(s.name, Search.stored(s.type), offsets[s.name]) for s in block if s.is_argument and s.name in offsets]
+
+    @staticmethod
+    def gcc_parameters(block):
+        """GCC puts them behind two functions, the promise and its handle. (gdb does not know the members of the frames of
+        functions in namespaces, but the types of the variables.)"""
+        at, found = None, []
         for symbol in block:
             if symbol.name == "_Coro_resume_index":
-                return
+                break
             if at is None and symbol.name == "_Coro_promise":
-                at = frame + 2 * 8 + symbol.type.sizeof
+                at = 2 * 8 + symbol.type.sizeof
             elif at is not None:
-                type_ = symbol.type.strip_typedefs()
-                if type_.code in (gdb.TYPE_CODE_REF, gdb.TYPE_CODE_RVALUE_REF):
-                    type_ = type_.target().pointer()
+                type_ = Search.stored(symbol.type)
                 at = -(-at // type_.alignof) * type_.alignof
-                if symbol.name != "_Coro_self_handle" and tells(type_):
-                    yield gdb.Value(at).cast(type_.pointer()).dereference()
+                if symbol.name != "_Coro_self_handle":
+                    found.append((symbol.name, type_, at))
                 at += type_.sizeof
+        return found
 
     def lane_of(self, value, names):
         """Notes the coroutines of a lane, which a parameter points to, or the handler within it."""
@@ -661,7 +679,8 @@ class Search:
     def pretty(block):
         """The name of a coroutine as it is written, which GCC keeps in the name of its frame's type."""
         frame = next((s.type for s in block if s.is_argument and s.name == "frame_ptr"), None)
-        mangled = re.match(r"(_Z\w+)\.Frame", str(frame.strip_typedefs().target())) if frame is not None else None
+        mangled = re.match(r"(_Z\w+)", str(frame.strip_typedefs().target()) if frame is not None
+                           else block.function.linkage_name)
         if mangled:
             name = gdb.execute(f"demangle {mangled[1]}", to_string=True).strip()
             if not name.startswith("Can't"):
