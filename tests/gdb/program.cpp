@@ -106,9 +106,11 @@ asio::awaitable<int> find(row const& r, gate& g) {
     co_return co_await read(r, g);
 }
 
+// [read_all]
 asio::awaitable<void> read_all(gate& g) {
     co_await fanout::when_all_settled(rows, [&g](row const& r) { return find(r, g); }, fanout::limit(3));
 }
+// [/read_all]
 
 asio::awaitable<void> wait_all(gate& g) {
     co_await fanout::when_all_settled(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
-"""Looks at tests/gdb/program.cpp with gdb, in batch mode, through share/gdb/fanout_printers.py.
+"""Looks at tests/gdb/program.cpp with gdb, in batch mode, through share/gdb/fanout_printers.py; and checks that
+docs/how-to/debug-with-gdb.md shows just what gdb says.
 
-test_gdb.py <gdb> <program> [unittest's options]
+test_gdb.py <gdb> <program> [--update, which writes that page anew, or unittest's options]
 """
 
 import os
@@ -12,7 +13,12 @@ import tempfile
 import textwrap
 import unittest
 
-PRINTERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../share/gdb/fanout_printers.py")
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+PRINTERS = os.path.join(ROOT, "share/gdb/fanout_printers.py")
+PAGE = os.path.join(ROOT, "docs/how-to/debug-with-gdb.md")
+
+# A block of the page: the scene, the command, what gdb says.
+BLOCK = re.compile(r"(<!-- gdb: (.*) -->\n```text\n\(gdb\) (.*)\n)((?:.*\n)*?)(```\n)")
 
 # At each scene a line with its name, then what the commands say.
 COMMANDS = """
@@ -63,6 +69,22 @@ def look(gdb, program):
     return scenes, said.stdout + said.stderr
 
 
+def page_of(scenes):
+    """The page as it is, and as it ought to be: what is longer than a line of the page goes on in the next."""
+    with open(PAGE, encoding="utf-8") as f:
+        page = f.read()
+
+    def anew(block):
+        said = re.sub(r"(?m)^\$\d+ = ", "$1 = ", scenes[block[2]][block[3]].strip())
+        lines = [textwrap.wrap(line, 108, break_on_hyphens=False) for line in said.splitlines()]
+        indents = [len(line) - len(line.lstrip()) for line in said.splitlines()]
+        text = [" " * (indent + (4 if i else 0)) + part.strip()
+                for indent, parts in zip(indents, lines) for i, part in enumerate(parts)]
+        return block[1] + "\n".join(text) + "\n" + block[5]
+
+    return page, BLOCK.sub(anew, page)
+
+
 class Gdb(unittest.TestCase):
     maxDiff = None
 
@@ -82,6 +104,11 @@ class Gdb(unittest.TestCase):
         self.assertNotIn("fanout_printers.py:", self.all)
         self.assertNotIn("Python Exception", self.all)
         self.assertNotIn("Traceback", self.all)
+
+    def test_the_page_shows_what_gdb_says(self):
+        page, anew = page_of(self.scenes)
+        self.assertEqual(page, anew, "test_gdb.py GDB PROGRAM --update writes it anew")
+        self.assertEqual(len(BLOCK.findall(page)), 5)
 
     def test_outcomes_are_words(self):
         self.assertEqual(self.said("outcomes", "print settled"), (
@@ -187,4 +214,9 @@ class Gdb(unittest.TestCase):
 
 if __name__ == "__main__":
     GDB, PROGRAM = sys.argv[1:3]
+    if sys.argv[3:] == ["--update"]:
+        new = page_of(look(GDB, PROGRAM)[0])[1]
+        with open(PAGE, "w", encoding="utf-8") as f:
+            f.write(new)
+        sys.exit()
     unittest.main(argv=sys.argv[:1] + sys.argv[3:])
