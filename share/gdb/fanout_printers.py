@@ -803,5 +803,14 @@ def printers():
     return of_type
 
 
+def come_first(objfile):
+    """Newer Boost embeds printers for Outcome into programs; gdb asks these before ours, unless ours stand there as well."""
+    if any(getattr(p, "name", "").startswith("outcome") for p in objfile.pretty_printers):
+        gdb.printing.register_pretty_printer(objfile, printers(), replace=True)
+
+
 gdb.printing.register_pretty_printer(None, printers(), replace=True)
+gdb.events.new_objfile.connect(lambda event: come_first(event.new_objfile))
+for loaded in gdb.objfiles():
+    come_first(loaded)
 InfoFanouts()
