@@ -100,6 +100,11 @@ awaitable<void> number_for_a_limit(numbers& inputs) {
     co_await fanout::when_all(inputs, child, 64);
 }
 
+awaitable<void> number_beside_children() {
+    // error: fanout: a number is no limit: write fanout::limit(n)
+    co_await fanout::when_all_settled(child(1), child(2), 1);
+}
+
 awaitable<void> two_limits(numbers& inputs) {
     // error: fanout: more than one limit: give them as one, fanout::all_of(a, b, ...)
     co_await fanout::when_all(inputs, child, fanout::limit(2), fanout::unlimited);
@@ -251,6 +256,11 @@ awaitable<void> executor_without_on(numbers& inputs, asio::any_io_executor ex) {
 awaitable<void> context_without_on(numbers& inputs, asio::io_context& context) {
     // error: fanout: an executor is given as fanout::on(executor)
     co_await fanout::when_all(inputs, child, context);
+}
+
+awaitable<void> executor_beside_children(asio::any_io_executor ex) {
+    // error: fanout: an executor is given as fanout::on(executor)
+    co_await fanout::when_all(child(1), child(2), ex);
 }
 
 // ---- arguments

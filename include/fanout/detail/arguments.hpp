@@ -121,10 +121,10 @@ template <class T>
 inline constexpr bool is_place = boost::asio::execution::is_executor<T>::value ||
                                  std::is_convertible_v<T&, boost::asio::execution_context&>;
 
-/// Refuses, by name, what is not an argument of a combinator, and what is given twice. (Each rule has a name, since clang
-/// shows the rule before the sentence.)
-template <bool Retries, class... As>
-consteval bool check_arguments() {
+/// Refuses what must say what it is for. (In these checks each rule has a name, since clang shows the rule before the
+/// sentence.)
+template <class... As>
+consteval bool check_bare_values() {
     constexpr bool no_number = (... && !std::is_arithmetic_v<std::remove_cvref_t<As>>);
     static_assert(no_number, "fanout: a number is no limit: write fanout::limit(n)");
     constexpr bool no_duration = (... && !is_duration<std::remove_cvref_t<As>>);
@@ -133,9 +133,16 @@ consteval bool check_arguments() {
                   "or fanout::options{.deadline = t}");
     constexpr bool no_executor = (... && (is_argument<As> || !is_place<std::remove_cvref_t<As>>));
     static_assert(no_executor, "fanout: an executor is given as fanout::on(executor)");
+    return no_number && no_duration && no_executor;
+}
+
+/// Refuses, by name, what is not an argument of a combinator, and what is given twice.
+template <bool Retries, class... As>
+consteval bool check_arguments() {
+    constexpr bool no_bare_values = check_bare_values<As...>();
     constexpr bool known = (... && is_argument<As>);
     static_assert(
-        known || !no_number || !no_duration || !no_executor,
+        known || !no_bare_values,
         "fanout: an argument is none of a limit (fanout::limit(n), a semaphore, fanout::all_of(...), ...), "
         "fanout::overload_if(f), fanout::options{...}, an observer, fanout::on(executor); nor, for retry and "
         "retry_rejected, of a retry_policy, retry_if(f), delay_hint(f), on_retry(f), jitter_from(g), a "

@@ -153,14 +153,16 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Rules rules, As&&.
 /// Refuses what is no child; or, where children are run again, no factory of one.
 template <bool Retries, class Attempt, class... Parts>
 consteval bool check_parts() {
+    constexpr bool no_bare_values = check_bare_values<Parts...>();
     constexpr bool any_range = (... || std::ranges::input_range<Parts>);
     if constexpr (Retries) {
         constexpr bool factories = (... && child_factory<Parts, Attempt>);
         static_assert(
-            factories || any_range,
+            factories || any_range || !no_bare_values,
             "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
             "awaitable that was awaited is spent, so only a factory can make another attempt");
-        static_assert(factories || !any_range, "fanout: the inputs come first, then the factory");
+        static_assert(factories || !any_range || !no_bare_values,
+                      "fanout: the inputs come first, then the factory");
         if constexpr (factories) {
             (refuse_unsafe_closure<Parts>(), ...);
             return check_values<made_of_t<Attempt, std::decay_t<Parts>>...>();
@@ -169,10 +171,11 @@ consteval bool check_parts() {
     } else {
         constexpr bool children = (... && child<Parts>);
         static_assert(
-            children || any_range,
+            children || any_range || !no_bare_values,
             "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
             "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
-        static_assert(children || !any_range, "fanout: the inputs come first, then the factory");
+        static_assert(children || !any_range || !no_bare_values,
+                      "fanout: the inputs come first, then the factory");
         if constexpr (children) {
             constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
             static_assert(given, "fanout: a child that has a name can be awaited once only: std::move it");
