@@ -11,8 +11,8 @@ set logscale x 4
 set logscale y
 set xtics ("1" 1, "4" 4, "16" 16, "64" 64, "256" 256, "1,024" 1024, "4,096" 4096)
 set xrange [0.8:5000]
-set yrange [500:10000]
-set ytics ("500" 500, "1,000" 1000, "2,000" 2000, "5,000" 5000, "10,000" 10000)
+set yrange [200:10000]
+set ytics ("200" 200, "500" 500, "1,000" 1000, "2,000" 2000, "5,000" 5000, "10,000" 10000)
 
 found = but_loop(measured("limits", "instructions"))
 if (words(found) == 0) { exit }

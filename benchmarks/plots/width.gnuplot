@@ -10,8 +10,8 @@ set ylabel "instructions per child"
 set logscale xy
 set xtics ("1" 1, "10" 10, "100" 100, "1,000" 1000, "10,000" 10000, "100,000" 100000)
 set xrange [0.8:125000]
-set yrange [500:10000]
-set ytics ("500" 500, "1,000" 1000, "2,000" 2000, "5,000" 5000, "10,000" 10000)
+set yrange [200:10000]
+set ytics ("200" 200, "500" 500, "1,000" 1000, "2,000" 2000, "5,000" 5000, "10,000" 10000)
 
 found = measured("width", "instructions")
 if (words(found) == 0) { exit }

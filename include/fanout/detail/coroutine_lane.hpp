@@ -249,11 +249,11 @@ protected:
             Job::fail_fast) { // a failure of one that is spawned is heard of late: nothing may come behind it
             return core_.exhausted();
         } else if constexpr (chains) {
-            auto const n = calls_.load(std::memory_order_relaxed);
+            auto const n = calls.load(std::memory_order_relaxed);
             auto const first = core_.pulled_count() == 1;
-            calls_.store(static_cast<std::uint8_t>(n + (first ? 1 : 0)), std::memory_order_relaxed);
+            calls.store(static_cast<std::uint8_t>(n + (first ? 1 : 0)), std::memory_order_relaxed);
             return core_.in_flight() > 1 || core_.exhausted() ||
-                   (n % looks_each != 0 && first_suspends_.load(std::memory_order_relaxed));
+                   (n % looks_each != 0 && first_suspends.load(std::memory_order_relaxed));
         } else if constexpr (reuses_lanes) {
             return core_.in_flight() > 1 && core_.pulled_count() % looks_each != 0;
         } else {
@@ -291,7 +291,7 @@ protected:
             l.initiating = false;
             if constexpr (chains && !Job::fail_fast) {
                 if (l.work.index == 0) {
-                    first_suspends_.store(core_.pulled_count() == 1, std::memory_order_relaxed);
+                    first_suspends.store(core_.pulled_count() == 1, std::memory_order_relaxed);
                 }
             }
         } catch (...) {
@@ -305,8 +305,8 @@ protected:
 
 private:
     // Of all calls of this kind; a wrong guess costs time and nothing else.
-    static inline std::atomic<bool> first_suspends_{false};
-    static inline std::atomic<std::uint8_t> calls_{1};
+    static inline std::atomic<bool> first_suspends{false};
+    static inline std::atomic<std::uint8_t> calls{1};
     static constexpr std::size_t looks_each = 32;
 };
 
