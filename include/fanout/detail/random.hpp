@@ -51,8 +51,9 @@ double draw(Generator& generator) {
     constexpr auto choices = static_cast<double>((Generator::max)() - least) + 1.0;
     double sum = 0;
     double weight = 1;
-    for (; weight < 0x1p53; weight *= choices) {
+    while (weight < 0x1p53) {
         sum += static_cast<double>(generator() - least) * weight;
+        weight *= choices;
     }
     auto const drawn = sum / weight;
     return drawn < 1.0 ? drawn : 1.0 - std::numeric_limits<double>::epsilon() / 2; // it was rounded up
