@@ -57,8 +57,14 @@ consteval bool check_single() {
             !admission::by_input && std::is_same_v<typename settings::keys_type, no_keys>;
         static_assert(no_inputs_asked,
                       "fanout: retry has no input that a keyed limit or a weight could be asked of");
-        constexpr bool callable = carries_resource<typename admission::permit_type> ||
-                                  takes<basic_attempt<typename settings::clock>, std::decay_t<Factory>>;
+        constexpr bool callable =
+            [] { // not asked of one that takes a resource: a generic lambda may have no body for it
+                if constexpr (carries_resource<typename admission::permit_type>) {
+                    return true;
+                } else {
+                    return takes<basic_attempt<typename settings::clock>, std::decay_t<Factory>>;
+                }
+            }();
         static_assert(
             callable,
             "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");

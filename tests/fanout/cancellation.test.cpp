@@ -13,6 +13,7 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <ranges>
 #include <string>
@@ -202,6 +203,39 @@ TEST_CASE("a lane of when_all is reused: neither deafness nor a cancellation tha
     stop.emit(cancellation_type::terminal);
     poll(ctx);
     CHECK(g[4].cancels == 1);
+    CHECK(r->done);
+}
+
+TEST_CASE("a handler that a child of when_all leaves in its slot hears nothing of the children behind it") {
+    asio::io_context ctx(1);
+    gate g(ctx.get_executor());
+    std::function<void()> deaf;
+    int told_late = 0;
+    auto child = [&](int i) -> asio::awaitable<void> {
+        if (i == 0) {
+            co_await g.wait(asio::deferred);
+        } else if (i == 2) { // behind one that has made the lane look after its state
+            auto state = co_await asio::this_coro::cancellation_state;
+            state.slot().assign([&told_late](cancellation_type) { ++told_late; });
+        } else if (i == 3) {
+            auto initiate = [&deaf](auto handler) {
+                deaf = [kept = std::make_shared<decltype(handler)>(std::move(handler))] {
+                    std::move (*kept)();
+                };
+            };
+            co_await asio::async_initiate<asio::deferred_t const, void()>(initiate, asio::deferred);
+        }
+    };
+    auto r = launch(ctx, fanout::when_all(std::views::iota(0, 5), child, fanout::limit(2)));
+    poll(ctx);
+    REQUIRE(deaf);
+    g.open(asio::error::connection_reset);
+    poll(ctx);
+    CHECK(!r->done);
+    CHECK(told_late == 0);
+    asio::post(ctx, deaf);
+    deaf = nullptr;
+    poll(ctx);
     CHECK(r->done);
 }
 

@@ -136,6 +136,15 @@ consteval bool check_bare_values() {
     return no_number && no_duration && no_executor;
 }
 
+template <bool Right, class... As>
+consteval bool check_bare_values_unless() {
+    if constexpr (Right) {
+        return true;
+    } else {
+        return check_bare_values<As...>();
+    }
+}
+
 /// Refuses, by name, what is not an argument of a combinator, and what is given twice.
 template <bool Retries, class... As>
 consteval bool check_arguments() {

@@ -29,26 +29,18 @@
 
 namespace fanout::detail {
 
-/// A filter that allows what a coroutine's cancellation state allows at first, and tells when that state is replaced: a
-/// state owns its filters. To put a state back costs as much as the rest of a lane between two children.
-class state_watch {
-public:
-    explicit state_watch(bool& replaced) noexcept : replaced_(&replaced) {}
-    state_watch(state_watch&& other) noexcept : replaced_(std::exchange(other.replaced_, nullptr)) {}
-    state_watch& operator=(state_watch&&) = delete;
-    ~state_watch() {
-        if (replaced_ != nullptr) {
-            *replaced_ = true;
-        }
-    }
+/// The filter of a lane's own cancellation state: it allows what such a state allows at first, and it answers, so that the
+/// lane knows whether a child has replaced the state: to put it back costs more than to ask. It is empty, so that this
+/// state needs no more memory than the one that `co_spawn` made: without memory Asio would leave the coroutine with none.
+struct own_state {
+    static constexpr boost::asio::cancellation_type question{1U << 30};
+    static constexpr boost::asio::cancellation_type answer{1U << 29};
 
-    boost::asio::cancellation_type operator()(boost::asio::cancellation_type type) const noexcept {
-        return boost::asio::enable_terminal_cancellation()(type);
+    constexpr boost::asio::cancellation_type operator()(boost::asio::cancellation_type type) const noexcept {
+        return type == question ? answer : boost::asio::enable_terminal_cancellation()(type);
     }
-
-private:
-    bool* replaced_;
 };
+static_assert(std::is_empty_v<own_state>);
 
 /// The coroutine lane: awaits child after child. The engine outlives it: the lane's completion handler owns it.
 template <class AwaitableExecutor, class Engine, class Index>
@@ -96,11 +88,18 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
                 // What a child did to these is for the whole lane, not for the child's frame: put them back.
                 if constexpr (!Engine::watches_states) {
                     co_await boost::asio::this_coro::reset_cancellation_state();
-                } else if (lane.state_replaced) [[unlikely]] {
-                    auto put_back = boost::asio::this_coro::reset_cancellation_state(
-                        state_watch(lane.state_replaced), boost::asio::enable_terminal_cancellation());
-                    co_await std::move(put_back); // which replaces the one that was watched
-                    lane.state_replaced = false;
+                } else {
+                    lane.signal.emit(own_state::question); // which also forgets that the child was cancelled
+                    auto state = co_await boost::asio::this_coro::cancellation_state;
+                    if (state.cancelled() == own_state::answer) [[likely]] {
+                        state.clear();
+                        if (auto left = state.slot(); left.has_handler()) [[unlikely]] {
+                            left.clear();
+                        }
+                    } else {
+                        co_await boost::asio::this_coro::reset_cancellation_state(
+                            own_state(), boost::asio::enable_terminal_cancellation());
+                    }
                 }
                 co_await boost::asio::this_coro::throw_if_cancelled(true);
             }

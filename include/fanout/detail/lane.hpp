@@ -30,8 +30,6 @@ struct no_strand {};
 /// One lane and the attempt it runs.
 template <class TimePoint, class Item, class Strand, class Permit, class Place, class About, class Memory>
 struct lane {
-    bool state_replaced = true; ///< is told through `signal` until its end, and so stands before it
-
     // Neighbours among the live lanes (or the free ones), and among those with a timeout, earliest first.
     lane* previous = nullptr;
     lane* next = nullptr;

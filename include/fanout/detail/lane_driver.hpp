@@ -257,7 +257,6 @@ protected:
         } else {
             emitting_ = &l;
             closed_while_emitting_ = false;
-            l.state_replaced = true; // it remembers that it was cancelled
             l.signal.emit(boost::asio::cancellation_type::terminal);
             emitting_ = nullptr;
             if (closed_while_emitting_) {
@@ -273,7 +272,6 @@ protected:
             same = l.running && l.incarnation == incarnation;
         }
         if (same) { // only this strand could settle it meanwhile
-            l.state_replaced = true;
             l.signal.emit(boost::asio::cancellation_type::terminal);
         }
     }

@@ -46,6 +46,13 @@ template <class R, class Attempt>
 concept range_of_factories =
     std::ranges::input_range<R> && child_factory<std::ranges::range_value_t<R>, Attempt>;
 
+/// Whether a range, as it is kept, hands out const elements.
+template <class R>
+inline constexpr bool hands_out_const = false;
+template <std::ranges::viewable_range R>
+inline constexpr bool hands_out_const<R> =
+    std::is_const_v<std::remove_reference_t<typename range_source<kept_range_t<R>, false>::input>>;
+
 /// How many of the leading arguments are children.
 template <class... As>
 consteval std::size_t count_children() {
@@ -54,8 +61,16 @@ consteval std::size_t count_children() {
     return n;
 }
 
-/// Refuses children whose values could not be kept.
-template <class... Children>
+/// Whether a factory stands right behind the inputs. It may have an observer's hooks as well.
+template <class Inputs, class... Rest>
+inline constexpr bool factory_comes_first = false;
+template <class Inputs, class F, class... Rest>
+inline constexpr bool factory_comes_first<Inputs, F, Rest...> =
+    !is_argument<F> ||
+    takes<basic_attempt<clock_of<Rest...>>, std::decay_t<F>, std::ranges::range_reference_t<Inputs>>;
+
+/// Refuses children whose values could not be kept. `Outcomes`: where they would become outcomes.
+template <bool Outcomes, class... Children>
 consteval bool check_values() {
     constexpr bool no_references = (... && !std::is_reference_v<child_value_t<Children>>);
     static_assert(no_references,
@@ -65,8 +80,9 @@ consteval bool check_values() {
                                       std::is_move_constructible_v<child_value_t<Children>>));
     static_assert(movable,
                   "fanout: what a child yields must be movable: let it yield a std::unique_ptr of it");
-    constexpr bool no_errors = (... && (!std::is_same_v<child_value_t<Children>, error_code> &&
-                                        !std::is_same_v<child_value_t<Children>, std::exception_ptr>));
+    constexpr bool no_errors =
+        !Outcomes || (... && (!std::is_same_v<child_value_t<Children>, error_code> &&
+                              !std::is_same_v<child_value_t<Children>, std::exception_ptr>));
     static_assert(no_errors,
                   "fanout: a child yields an error_code or an exception_ptr, which an outcome could "
                   "not tell from its errors: let it throw, or yield an Outcome result");
@@ -91,7 +107,7 @@ consteval bool check_factory() {
                       "fanout: the factory must return a boost::asio::awaitable or an Asio operation "
                       "(as async_xxx(..., boost::asio::deferred) does)");
         if constexpr (makes_child) {
-            return check_values<made_of_t<Attempt, factory, Input, Resource...>>();
+            return check_values<true, made_of_t<Attempt, factory, Input, Resource...>>();
         }
     }
     return false;
@@ -123,7 +139,12 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Rules rules, As&&.
                              !std::ranges::view<std::remove_cvref_t<Inputs>> ||
                              std::copyable<std::remove_cvref_t<Inputs>>;
     static_assert(lasting, "fanout: a move-only view is given as an lvalue: std::move it");
-    if constexpr (!lasting || !check_arguments<Rules::retries, As...>()) {
+    constexpr bool kept = std::ranges::viewable_range<Inputs>;
+    static_assert(
+        kept || !lasting,
+        "fanout: a temporary that is const, or an initializer_list, cannot be moved into the operation: give "
+        "the inputs a name");
+    if constexpr (!lasting || !kept || !check_arguments<Rules::retries, As...>()) {
         return refused{};
     } else {
         using source = range_source<kept_range_t<Inputs>, Rules::retries>;
@@ -151,12 +172,12 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Rules rules, As&&.
 }
 
 /// Refuses what is no child; or, where children are run again, no factory of one.
-template <bool Retries, class Attempt, class... Parts>
+template <bool Retries, bool FailFast, class Attempt, class... Parts>
 consteval bool check_parts() {
-    constexpr bool no_bare_values = check_bare_values<Parts...>();
     constexpr bool any_range = (... || std::ranges::input_range<Parts>);
     if constexpr (Retries) {
         constexpr bool factories = (... && child_factory<Parts, Attempt>);
+        constexpr bool no_bare_values = check_bare_values_unless<factories, Parts...>();
         static_assert(
             factories || any_range || !no_bare_values,
             "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
@@ -165,11 +186,15 @@ consteval bool check_parts() {
                       "fanout: the inputs come first, then the factory");
         if constexpr (factories) {
             (refuse_unsafe_closure<Parts>(), ...);
-            return check_values<made_of_t<Attempt, std::decay_t<Parts>>...>();
+            constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
+            static_assert(given,
+                          "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
+            return given && check_values<true, made_of_t<Attempt, std::decay_t<Parts>>...>();
         }
         return false;
     } else {
         constexpr bool children = (... && child<Parts>);
+        constexpr bool no_bare_values = check_bare_values_unless<children, Parts...>();
         static_assert(
             children || any_range || !no_bare_values,
             "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
@@ -179,7 +204,7 @@ consteval bool check_parts() {
         if constexpr (children) {
             constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
             static_assert(given, "fanout: a child that has a name can be awaited once only: std::move it");
-            return given && check_values<Parts...>();
+            return given && check_values<!FailFast || (... || yields_outcome<Parts>), Parts...>();
         }
         return false;
     }
@@ -196,7 +221,7 @@ auto make_tuple_operation(Rules rules, std::index_sequence<Is...>, std::index_se
     constexpr auto n = sizeof...(Is);
     using arguments = std::tuple<As...>;
     using attempt = basic_attempt<clock_of<std::tuple_element_t<n + Js, arguments>...>>;
-    if constexpr (!check_parts<Rules::retries, attempt, std::tuple_element_t<Is, arguments>...>() ||
+    if constexpr (!check_parts<Rules::retries, FailFast, attempt, std::tuple_element_t<Is, arguments>...>() ||
                   !check_arguments<Rules::retries, std::tuple_element_t<n + Js, arguments>...>()) {
         return refused{};
     } else {
@@ -246,8 +271,7 @@ auto make_operation(Rules rules, First&& first, Rest&&... rest) {
             !Rules::retries,
             "fanout: retry_rejected takes a range of inputs and a factory, or of callables: an awaitable "
             "that was awaited is spent, so only a factory can make another attempt");
-        constexpr bool can_be_moved =
-            !std::is_const_v<std::remove_reference_t<std::ranges::range_reference_t<First>>>;
+        constexpr bool can_be_moved = !hands_out_const<First>;
         static_assert(can_be_moved, "fanout: the children of a const range cannot be moved out of it");
         if constexpr (!Rules::retries && can_be_moved) {
             return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), take_child{}, rules,
@@ -260,7 +284,7 @@ auto make_operation(Rules rules, First&& first, Rest&&... rest) {
         return make_range_operation<RangeSink, FailFast>(std::forward<First>(first), call_element{}, rules,
                                                          std::forward<Rest>(rest)...);
     } else if constexpr (std::ranges::input_range<First>) {
-        constexpr bool has_factory = count_children<Rest...>() > 0;
+        constexpr bool has_factory = factory_comes_first<First, Rest...>;
         static_assert(has_factory,
                       "fanout: a range of inputs needs a factory that makes a child of each, right "
                       "behind it; limits and other arguments come after that");

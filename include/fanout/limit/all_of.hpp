@@ -55,7 +55,10 @@ auto all_of(Limits&&... limits) {
     static_assert(
         lasting,
         "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
-    if constexpr (limits_only && lasting) {
+    constexpr bool mutable_limits = (... && (!std::is_const_v<std::remove_reference_t<Limits>> ||
+                                             !admission<std::remove_cvref_t<Limits>>));
+    static_assert(mutable_limits, "fanout: a shared limit counts its permits, so it cannot be const");
+    if constexpr (limits_only && lasting && mutable_limits) {
         return all_of_t<std::conditional_t<admission<std::remove_cvref_t<Limits>>, Limits,
                                            std::remove_cvref_t<Limits>>...>(std::forward<Limits>(limits)...);
     } else {
