@@ -157,6 +157,8 @@ private:
 ///   Asio's `experimental::co_composed`, which this is, but that an exception ends the child instead of leaving through
 ///   the event loop.
 template <class T, class F>
+    requires(!std::is_function_v<
+             T>) // or this would be taken for Asio's own composed<Signature>(…), by its arguments
 [[nodiscard]] constexpr auto composed(F&& f) {
     detail::refuse_unsafe_closure<F>();
     return composed_t<T, std::decay_t<F>>(std::forward<F>(f));

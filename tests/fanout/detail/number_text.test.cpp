@@ -2,6 +2,8 @@
 
 #include <fanout/detail/number_text.hpp>
 
+#include "../../support/rtti.hpp"
+
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -64,7 +66,7 @@ TEST_CASE("a duration in microseconds is exact") {
     CHECK(text(microseconds((std::chrono::nanoseconds::min)())) == "-9223372036854775.808");
 }
 
-TEST_CASE("neither a locale nor a stream's format reaches the text") {
+TEST_CASE("neither a locale nor a stream's format reaches the text" * doctest::skip(!test::has_rtti)) {
     std::ostringstream out;
     out.imbue(std::locale(std::locale::classic(), new comma_and_groups));
     out.width(12);

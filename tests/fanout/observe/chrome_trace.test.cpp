@@ -9,6 +9,7 @@
 #include <fanout/retry_rejected.hpp>
 
 #include "../../support/harness.hpp"
+#include "../../support/rtti.hpp"
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/error.hpp>
@@ -680,7 +681,7 @@ TEST_CASE("what was dropped is said, where the eye falls and in the file's data"
     CHECK_FALSE(all.summary().contains("gaps"));
 }
 
-TEST_CASE("neither a locale nor the stream's format changes a byte") {
+TEST_CASE("neither a locale nor the stream's format changes a byte" * doctest::skip(!test::has_rtti)) {
     recording r;
     record_busy_lanes(r, 1'000'000, false);
     auto const expected = text(r);

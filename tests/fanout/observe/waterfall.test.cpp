@@ -7,6 +7,7 @@
 #include <fanout/when_all.hpp>
 
 #include "../../support/harness.hpp"
+#include "../../support/rtti.hpp"
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/error.hpp>
@@ -1103,7 +1104,7 @@ TEST_CASE("rows have tooltips where they are few") {
     CHECK(all(twice, "row")[0].children[0].name != "title");
 }
 
-TEST_CASE("neither the locale nor the stream's flags change the picture") {
+TEST_CASE("neither the locale nor the stream's flags change the picture" * doctest::skip(!test::has_rtti)) {
     struct odd_numbers : std::numpunct<char> {
         char do_decimal_point() const override { return ','; }
         char do_thousands_sep() const override { return '.'; }
