@@ -117,6 +117,21 @@ private:
     [[no_unique_address]] F function_;
 };
 
+namespace detail {
+
+/// An object in place of a function, or Asio, where it means its own `composed<Signature>(…)`, would find this one by the
+/// arguments.
+template <class T>
+struct make_composed {
+    template <class F>
+    [[nodiscard]] constexpr auto operator()(F&& f) const {
+        refuse_unsafe_closure<F>();
+        return composed_t<T, std::decay_t<F>>(std::forward<F>(f));
+    }
+};
+
+} // namespace detail
+
 /// Makes a factory of children from a coroutine that is an operation: Asio's `co_composed`.
 ///
 ///     auto child = fanout::composed<void>([&](auto state, video const& v) -> void {
@@ -156,12 +171,7 @@ private:
 /// @par See also
 ///   Asio's `experimental::co_composed`, which this is, but that an exception ends the child instead of leaving through
 ///   the event loop.
-template <class T, class F>
-    requires(!std::is_function_v<
-             T>) // or this would be taken for Asio's own composed<Signature>(…), by its arguments
-[[nodiscard]] constexpr auto composed(F&& f) {
-    detail::refuse_unsafe_closure<F>();
-    return composed_t<T, std::decay_t<F>>(std::forward<F>(f));
-}
+template <class T>
+inline constexpr detail::make_composed<T> composed{};
 
 } // namespace fanout
