@@ -6,15 +6,15 @@
 #include <fanout/testing/simulation.hpp>
 #include <fanout/testing/virtual_clock.hpp>
 
+#include "run.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstddef>
-#include <exception>
 #include <optional>
 #include <random>
 #include <sstream>
@@ -41,16 +41,6 @@ struct connection {
 };
 
 auto const too_busy = make_error_code(boost::system::errc::resource_unavailable_try_again);
-
-void run(asio::awaitable<void> what) {
-    asio::io_context context(1);
-    std::exception_ptr thrown;
-    asio::co_spawn(context, std::move(what), [&](std::exception_ptr e) { thrown = e; });
-    context.run();
-    if (thrown) {
-        std::rethrow_exception(thrown);
-    }
-}
 
 asio::awaitable<void> write(row const&) { co_return; }
 

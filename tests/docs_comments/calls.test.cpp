@@ -3,8 +3,9 @@
 
 #include <fanout.hpp>
 
+#include "run.hpp"
+
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -15,7 +16,6 @@
 #include <atomic>
 #include <chrono>
 #include <concepts>
-#include <exception>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -49,16 +49,6 @@ private:
 asio::awaitable<int> fetch_size(std::string const& url) { co_return static_cast<int>(url.size()); }
 asio::awaitable<std::string> find_user(int id) { co_return "user " + std::to_string(id); }
 asio::awaitable<int> count_orders(int id) { co_return id + 1; }
-
-void run(asio::awaitable<void> what) {
-    asio::io_context context(1);
-    std::exception_ptr thrown;
-    asio::co_spawn(context, std::move(what), [&](std::exception_ptr e) { thrown = e; });
-    context.run();
-    if (thrown) {
-        std::rethrow_exception(thrown);
-    }
-}
 
 asio::awaitable<void> all() {
     std::vector<std::string> const urls{"/a", "/bc"};
