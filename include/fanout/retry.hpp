@@ -68,9 +68,7 @@ consteval bool check_single() {
         static_assert(
             callable,
             "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
-        constexpr bool copied = std::is_constructible_v<std::decay_t<Factory>, Factory>;
-        static_assert(copied, "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
-        return no_inputs_asked && callable && copied;
+        return check_copied<Factory>() && no_inputs_asked && callable;
     }
     return false;
 }

@@ -239,6 +239,31 @@ TEST_CASE("a handler that a child of when_all leaves in its slot hears nothing o
     CHECK(r->done);
 }
 
+TEST_CASE("a lane yields behind a child that ignored its cancellation, and goes on") {
+    asio::io_context ctx(1);
+    gate g(ctx.get_executor());
+    g.heeds = false;
+    auto child = [&g](int i) -> asio::awaitable<void> {
+        if (i == 255) { // the last one before the lane goes through the event loop
+            co_await g.wait(asio::deferred);
+        }
+    };
+    auto const inputs = std::views::iota(0, 300);
+    times const limited{.attempt_timeout = 5s, .deadline = std::nullopt};
+    auto const passes = [&](auto operation) {
+        auto r = launch(ctx, std::move(operation));
+        poll(ctx);
+        manual_clock::advance(5s, ctx);
+        g.open();
+        poll(ctx);
+        CHECK(r->done);
+        CHECK(!r->error);
+    };
+    passes(fanout::when_all(inputs, child, fanout::limit(1), limited));
+    passes(fanout::when_all_settled(inputs, child, fanout::limit(1), limited));
+    CHECK(g.cancels == 2);
+}
+
 TEST_CASE("a cancellation that ends children inline, in the middle of the emission") {
     asio::io_context ctx(1);
     std::vector<std::unique_ptr<gate>> g;

@@ -162,14 +162,7 @@ consteval bool check_arguments() {
                   "budget are arguments of retry and retry_rejected only");
     constexpr bool one_limit = count_of<limit_kind, As...> <= 1;
     static_assert(one_limit, "fanout: more than one limit: give them as one, fanout::all_of(a, b, ...)");
-    constexpr bool lasting_limit =
-        (... && (std::is_lvalue_reference_v<As> || !admission<std::remove_cvref_t<As>>));
-    static_assert(
-        lasting_limit,
-        "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
-    constexpr bool mutable_limit =
-        (... && (!std::is_const_v<std::remove_reference_t<As>> || !admission<std::remove_cvref_t<As>>));
-    static_assert(mutable_limit, "fanout: a shared limit counts its permits, so it cannot be const");
+    constexpr bool shared_limits = check_shared_limits<As...>();
     constexpr bool one_overload_if = count_of<overload_if_kind, As...> <= 1;
     static_assert(one_overload_if, "fanout: more than one overload_if");
     constexpr bool one_options = count_of<options_kind, As...> <= 1;
@@ -201,10 +194,9 @@ consteval bool check_arguments() {
     static_assert(
         lasting_budget,
         "fanout: a retry budget given as a temporary would be gone before the call ends: give it a name");
-    return known && may_retry && one_limit && lasting_limit && mutable_limit && one_overload_if &&
-           one_options && one_on && one_observer && mutable_observer && one_policy && one_retry_if &&
-           one_jitter_from && one_delay_hint && one_on_retry && one_budget && mutable_budget &&
-           lasting_budget;
+    return known && may_retry && one_limit && shared_limits && one_overload_if && one_options && one_on &&
+           one_observer && mutable_observer && one_policy && one_retry_if && one_jitter_from &&
+           one_delay_hint && one_on_retry && one_budget && mutable_budget && lasting_budget;
 }
 
 /// The argument of a kind, as it was passed, or the default.

@@ -74,9 +74,8 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
             if (--lane.until_turn == 0) {
                 lane.until_turn = children_per_turn;
                 engine.yields();
-                if (engine.cancellable()) { // else the next line may throw
-                    co_await boost::asio::this_coro::reset_cancellation_state();
-                    co_await boost::asio::this_coro::throw_if_cancelled(true);
+                if (engine.cancellable()) { // or the next line might throw, behind a child that was cancelled
+                    co_await boost::asio::this_coro::throw_if_cancelled(false);
                 }
                 co_await boost::asio::post(Engine::next_turn);
                 engine.is_back(lane);

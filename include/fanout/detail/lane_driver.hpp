@@ -42,7 +42,8 @@ public:
     /// `deferred`, which is instantiated only where there is a fan-out: here it depends on a template's argument.
     static constexpr boost::asio::deferred_t next_turn{};
     static constexpr bool is_fail_fast = Job::fail_fast;
-    /// A lane's cancellation state lives in its signal; elsewhere `co_spawn` may keep it in shared memory, for longer.
+    /// A lane can ask its cancellation state, since its signal reaches that at once; elsewhere `co_spawn` sends what is
+    /// emitted by way of the executor, and an answer would come too late.
     static constexpr bool watches_states = is_fail_fast;
     /// Until all has ended there is always a coroutine, and a coroutine counts as work of its executor.
     static constexpr bool lanes_count_as_work =

@@ -20,6 +20,20 @@
 
 namespace fanout::detail {
 
+/// Refuses shared limits that would be gone before the call ends, or could not count. (Each rule has a name, since clang
+/// shows the rule before the sentence.)
+template <class... As>
+consteval bool check_shared_limits() {
+    constexpr bool lasting = (... && (std::is_lvalue_reference_v<As> || !admission<std::remove_cvref_t<As>>));
+    static_assert(
+        lasting,
+        "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
+    constexpr bool mutable_limits =
+        (... && (!std::is_const_v<std::remove_reference_t<As>> || !admission<std::remove_cvref_t<As>>));
+    static_assert(mutable_limits, "fanout: a shared limit counts its permits, so it cannot be const");
+    return lasting && mutable_limits;
+}
+
 template <class T>
 inline constexpr bool is_limit = admission<T>;
 template <>

@@ -30,6 +30,10 @@ struct take_child {
 template <class F, class Attempt>
 concept child_factory = takes<Attempt, std::decay_t<F>> && child<made_of_t<Attempt, std::decay_t<F>>>;
 
+/// What the form without a range of inputs takes.
+template <class P, bool Retries, class Attempt>
+concept part = (Retries || child<P>) && (!Retries || child_factory<P, Attempt>);
+
 /// The factory of a range that holds such callables: calls them.
 struct call_element {
     template <class F, class... About>
@@ -89,13 +93,20 @@ consteval bool check_values() {
     return no_references && movable && no_errors;
 }
 
+/// Refuses factories that are given by name and cannot be copied.
+template <class... Factories>
+consteval bool check_copied() {
+    constexpr bool copied = (... && std::is_constructible_v<std::decay_t<Factories>, Factories>);
+    static_assert(copied, "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
+    return copied;
+}
+
 /// Refuses a factory that cannot be kept or called, or makes no child of an input (and a pool's resource).
 template <class Attempt, class Factory, class Input, class... Resource>
 consteval bool check_factory() {
     using factory = std::decay_t<Factory>;
     refuse_unsafe_closure<Factory>();
-    constexpr bool copied = std::is_constructible_v<factory, Factory>;
-    static_assert(copied, "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
+    constexpr bool copied = check_copied<Factory>();
     constexpr bool callable = takes<Attempt, factory, Input, Resource...>;
     static_assert(callable || sizeof...(Resource) > 0,
                   "fanout: the factory cannot be called with an element of the inputs");
@@ -174,39 +185,26 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Rules rules, As&&.
 /// Refuses what is no child; or, where children are run again, no factory of one.
 template <bool Retries, bool FailFast, class Attempt, class... Parts>
 consteval bool check_parts() {
+    constexpr bool right = (... && part<Parts, Retries, Attempt>);
     constexpr bool any_range = (... || std::ranges::input_range<Parts>);
-    if constexpr (Retries) {
-        constexpr bool factories = (... && child_factory<Parts, Attempt>);
-        constexpr bool no_bare_values = check_bare_values_unless<factories, Parts...>();
-        static_assert(
-            factories || any_range || !no_bare_values,
-            "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
-            "awaitable that was awaited is spent, so only a factory can make another attempt");
-        static_assert(factories || !any_range || !no_bare_values,
-                      "fanout: the inputs come first, then the factory");
-        if constexpr (factories) {
-            (refuse_unsafe_closure<Parts>(), ...);
-            constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
-            static_assert(given,
-                          "fanout: the factory cannot be copied: give it as fanout::named(std::move(f))");
-            return given && check_values<true, made_of_t<Attempt, std::decay_t<Parts>>...>();
-        }
+    constexpr bool no_bare_values = check_bare_values_unless<right, Parts...>();
+    static_assert(
+        right || any_range || !no_bare_values || !Retries,
+        "fanout: retry_rejected(f, g, ...) takes callables without parameters that make a child each: an "
+        "awaitable that was awaited is spent, so only a factory can make another attempt");
+    static_assert(right || any_range || !no_bare_values || Retries,
+                  "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
+                  "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
+    static_assert(right || !any_range || !no_bare_values, "fanout: the inputs come first, then the factory");
+    if constexpr (!right) {
         return false;
+    } else if constexpr (Retries) {
+        (refuse_unsafe_closure<Parts>(), ...);
+        return check_copied<Parts...>() && check_values<true, made_of_t<Attempt, std::decay_t<Parts>>...>();
     } else {
-        constexpr bool children = (... && child<Parts>);
-        constexpr bool no_bare_values = check_bare_values_unless<children, Parts...>();
-        static_assert(
-            children || any_range || !no_bare_values,
-            "fanout: a child must be a boost::asio::awaitable or an Asio operation (as "
-            "async_xxx(..., boost::asio::deferred) returns); or give a range of inputs and a factory");
-        static_assert(children || !any_range || !no_bare_values,
-                      "fanout: the inputs come first, then the factory");
-        if constexpr (children) {
-            constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
-            static_assert(given, "fanout: a child that has a name can be awaited once only: std::move it");
-            return given && check_values<!FailFast || (... || yields_outcome<Parts>), Parts...>();
-        }
-        return false;
+        constexpr bool given = (... && std::is_constructible_v<std::decay_t<Parts>, Parts>);
+        static_assert(given, "fanout: a child that has a name can be awaited once only: std::move it");
+        return given && check_values<!FailFast || (... || yields_outcome<Parts>), Parts...>();
     }
 }
 

@@ -50,15 +50,8 @@ auto all_of(Limits&&... limits) {
     static_assert(sizeof...(Limits) > 0, "fanout: all_of needs a limit");
     constexpr bool limits_only = (... && detail::is_limit<std::remove_cvref_t<Limits>>);
     static_assert(limits_only, "fanout: an argument of all_of is no limit");
-    constexpr bool lasting =
-        (... && (std::is_lvalue_reference_v<Limits> || !admission<std::remove_cvref_t<Limits>>));
-    static_assert(
-        lasting,
-        "fanout: a shared limit given as a temporary would be gone before the call ends: give it a name");
-    constexpr bool mutable_limits = (... && (!std::is_const_v<std::remove_reference_t<Limits>> ||
-                                             !admission<std::remove_cvref_t<Limits>>));
-    static_assert(mutable_limits, "fanout: a shared limit counts its permits, so it cannot be const");
-    if constexpr (limits_only && lasting && mutable_limits) {
+    constexpr bool shared = detail::check_shared_limits<Limits...>();
+    if constexpr (limits_only && shared) {
         return all_of_t<std::conditional_t<admission<std::remove_cvref_t<Limits>>, Limits,
                                            std::remove_cvref_t<Limits>>...>(std::forward<Limits>(limits)...);
     } else {
