@@ -5,7 +5,7 @@
 Public is what `include/**/*.hpp` declares in namespace fanout, outside of `detail` (the folder and the namespace) and of
 the private parts of classes. What a comment must say depends on what it stands on:
 
-  a combinator: named as its header in include/fanout, and `[[nodiscard]]` or of return type `auto`
+  a combinator: named as its header in include/fanout, and `[[nodiscard]]`, of return type `auto`, or a function object
                all sections: brief, example, parameters, returns, completes when, errors, order of results (where there
                are several), per-operation cancellation, executor, thread safety, exception safety, lifetimes,
                complexity, see also
@@ -14,7 +14,7 @@ the private parts of classes. What a comment must say depends on what it stands 
                that returns something and takes something by a reference which is not const: Lifetimes
   an asynchronous member (`async_…`, or one that returns an awaitable)
                brief, Completes when, Errors, Per-operation cancellation
-  another member, a class, an enumeration, a concept, an alias
+  another member, a class, an enumeration, a concept, an alias, a constant
                brief
   any function in which there is a `throw`, or a call of `require…` or `check…`
                @throws, Errors or Exception safety
@@ -92,12 +92,10 @@ def found_sections(found):
 
 
 def kind_of(entity):
-    if entity.kind == "function":
-        folder, stem = Path(entity.header).parent.as_posix(), Path(entity.header).stem
+    if entity.kind in ("function", "variable") and Path(entity.header) == Path("include/fanout", f"{entity.name}.hpp"):
         nodiscard = any(t.text == "nodiscard" for t in entity.declaration)
-        if folder == "include/fanout" and stem == entity.name and (nodiscard or "auto" in entity.result):
+        if entity.kind == "variable" or nodiscard or "auto" in entity.result:
             return "combinator"
-        return "function"
     if entity.kind == "member":
         if entity.name.startswith("async_") or "awaitable" in entity.result:
             return "asynchronous"
@@ -157,7 +155,8 @@ def check_comment(entity):
     for parameter in sorted(named if told else parameters):
         if parameter not in told and (told or f"`{parameter}`" not in text):
             complaints.append(f"{where}: nothing says: the parameter {parameter}")
-    complaints += [f"{where}: there is no parameter {name}" for name in sorted(told - named)]
+    if entity.kind != "variable":  # a function object's parameters are its class's
+        complaints += [f"{where}: there is no parameter {name}" for name in sorted(told - named)]
     return complaints + misordered(where, [(s, n) for s, n in found if s])
 
 

@@ -244,6 +244,10 @@ class Parser:
                 name = words[words.index("concept" if "concept" in words else "using") + 1]
                 self.entities.append(Entity(self.header, "concept" if "concept" in words else "alias", name,
                                             scope[1:], declaration, comment))
+        elif "constexpr" in words and kind == "namespace":
+            named = plain[:words.index("=")] if "=" in words else plain
+            if named[-1].kind == "word":  # otherwise a specialisation, of what has its comment
+                self.entities.append(Entity(self.header, "variable", named[-1].text, scope[1:], declaration, comment))
 
     def type_declared(self, scope, ours, entity, declaration, plain, words, end, comment):
         i = 1

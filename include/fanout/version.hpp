@@ -7,8 +7,12 @@
 
 namespace fanout {
 
+/// @name The version's parts
+/// What may change with each: docs/explanation/versions.md.
+/// @{
 inline constexpr int version_major = 0;
 inline constexpr int version_minor = 1;
 inline constexpr int version_patch = 0;
+/// @}
 
 } // namespace fanout

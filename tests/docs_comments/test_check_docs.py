@@ -88,9 +88,12 @@ class Finds(unittest.TestCase):
             struct s { enum kind { a, b }; kind what = a; friend std::ostream& operator<<(std::ostream&, s const&); };
             template <class T> concept likes = requires(T t) { t.f(); };
             using alias = int;
+            template <class T> inline constexpr bool constant = false;
+            template <class T> inline constexpr bool constant<T*> = true;
+            template <class T> inline constexpr maker<T> object{};
         """) + "template <> struct boost::other<fanout::c> { void no(); };"), [
             "f", "c", "c::c", "c::member", "c::operator bool", "c::nested", "c::nested::inside", "s", "s::kind",
-            "s::operator<<", "likes", "alias"])
+            "s::operator<<", "likes", "alias", "constant", "object"])
 
     def test_a_function_without_a_comment(self):
         self.assertEqual(complaints(in_fanout("struct s;\nvoid f();")), ["has no comment"])
@@ -113,6 +116,14 @@ class Finds(unittest.TestCase):
         short = "/// Runs it.\n/// @param a What.\n/// @returns It.\n/// @par Lifetimes\n///   None.\ntemplate <class A>\n"
         self.assertIn("nothing says: errors (combinator)", complaints(in_fanout(short + "auto thing(A&& a);")))
         self.assertEqual(complaints(in_fanout(short + "auto other(A&& a);")), [])
+
+    def test_a_combinator_that_is_a_function_object(self):
+        thing = COMBINATOR.replace("[[nodiscard]] auto thing(A&& a) { return a; }", "inline constexpr maker<A> thing{};")
+        self.assertNotEqual(thing, COMBINATOR)
+        self.assertEqual(complaints(thing), [])
+        self.assertEqual(complaints(thing.replace("/// @par Lifetimes\n", "")), ["nothing says: lifetimes (combinator)"])
+        self.assertEqual(complaints(in_fanout("inline constexpr int n = 1;")), ["has no comment"])
+        self.assertEqual(complaints(in_fanout("/// How many.\ninline constexpr int n = 1;")), [])
 
     def test_each_section_that_a_combinator_does_not_say(self):
         for line, missing in (("/// @returns An operation.\n", "returns"),

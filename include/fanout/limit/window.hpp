@@ -44,6 +44,7 @@ struct unlimited_t {
     static constexpr std::size_t permits() noexcept { return (std::numeric_limits<std::size_t>::max)(); }
 };
 
+/// The argument that says so: `when_all(urls, fetch, fanout::unlimited)`.
 inline constexpr unlimited_t unlimited{};
 
 } // namespace fanout
