@@ -6,6 +6,7 @@
 
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/serial.hpp>
+#include <fanout/detail/step.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/associated_cancellation_slot.hpp>
@@ -42,6 +43,22 @@ private:
     }
 
     void const* outer_;
+};
+
+/// What a caller's cancellation knows of its fan-out.
+struct cancel_link {
+    any_fan_out* target;
+    void (*cancel)(any_fan_out&, boost::asio::cancellation_type);
+};
+
+struct cancel_handler {
+    std::shared_ptr<cancel_link> link;
+
+    void operator()(boost::asio::cancellation_type type) const {
+        if (link->target != nullptr) {
+            link->cancel(*link->target, type);
+        }
+    }
 };
 
 template <class FanOut, class Handler, class Executor>
@@ -81,13 +98,14 @@ public:
     void connect(FanOut& f) {
         auto slot = boost::asio::get_associated_cancellation_slot(handler_);
         if (slot.is_connected()) {
-            auto const l = std::make_shared<link>(link{&f});
+            auto const l = std::make_shared<cancel_link>();
+            l->target = &f;
+            l->cancel = [](any_fan_out& target, boost::asio::cancellation_type type) {
+                auto& self = static_cast<FanOut&>(target);
+                self.completion_.cancel(ref(&self), type);
+            };
             link_ = l;
-            slot.assign([l](boost::asio::cancellation_type type) {
-                if (l->target != nullptr) {
-                    l->target->completion_.cancel(ref(l->target), type);
-                }
-            });
+            slot.assign(cancel_handler{l});
         }
     }
 
@@ -98,27 +116,15 @@ public:
             // The timer belongs to its strand. And an operation may still hold memory of its lane while it calls us, although
             // it should not: it has freed it when it returns, so that the handler is called after the fan-out is gone.
             auto const ex = self->executor();
-            boost::asio::post(ex, [self = std::move(self)]() mutable { hand_over(std::move(self)); });
+            boost::asio::post(ex, make_step<&completion::hand_over>(std::move(self)));
         } else {
             hand_over(std::move(self));
         }
     }
 
 private:
-    struct link {
-        FanOut* target;
-    };
-
     /// Runs on the handler's executor and owns the fan-out until it is freed.
-    struct last_step {
-        using allocator_type = boost::asio::associated_allocator_t<Handler>;
-        allocator_type get_allocator() const noexcept { return allocator; }
-
-        void operator()() { finalise(std::move(self)); }
-
-        ref self;
-        allocator_type allocator;
-    };
+    using last_step = step_in<step<>, boost::asio::associated_allocator_t<Handler>>;
 
     static void hand_over(ref self) {
         self->alarm_.stop();
@@ -131,11 +137,11 @@ private:
         }
         auto const immediate = boost::asio::get_associated_immediate_executor(c.handler_, ex);
         auto allocator = boost::asio::get_associated_allocator(c.handler_);
-        last_step step{std::move(self), std::move(allocator)};
+        last_step last(make_step<&completion::finalise>(std::move(self)), allocator);
         if (initiating) {
-            boost::asio::dispatch(immediate, std::move(step));
+            boost::asio::dispatch(immediate, std::move(last));
         } else {
-            boost::asio::dispatch(ex, std::move(step));
+            boost::asio::dispatch(ex, std::move(last));
         }
     }
 
@@ -171,15 +177,17 @@ private:
         ++on_their_way_;
         auto const there = self->executor();
         auto const here = executor(*self);
-        boost::asio::post(there, [self = std::move(self), type, back = here]() mutable {
-            FanOut::enter(ref(self.get()), [type](FanOut& f) { f.cancel(type); });
-            boost::asio::dispatch(back, [self = std::move(self)]() mutable {
-                auto& c = self->completion_;
-                if (--c.on_their_way_ == 0 && c.waiting_) {
-                    finalise(std::move(self));
-                }
-            });
-        });
+        boost::asio::post(there, make_step<&completion::cancel_there>(std::move(self), type, here));
+    }
+    static void cancel_there(ref self, boost::asio::cancellation_type type, handler_executor back) {
+        FanOut::enter(ref(self.get()), [type](FanOut& f) { f.cancel(type); });
+        boost::asio::dispatch(back, make_step<&completion::is_back>(std::move(self)));
+    }
+    static void is_back(ref self) {
+        auto& c = self->completion_;
+        if (--c.on_their_way_ == 0 && c.waiting_) {
+            finalise(std::move(self));
+        }
     }
 
     /// A signal emitted from now on finds nothing.
@@ -200,7 +208,7 @@ private:
     Handler handler_;
     std::optional<handler_executor> executor_; ///< none where it is the fan-out's own
     std::optional<tracked_executor> work_;
-    std::weak_ptr<link> link_;
+    std::weak_ptr<cancel_link> link_;
     std::size_t on_their_way_ = 0;
     bool waiting_ = false;
     bool same_executor_;

@@ -3,6 +3,8 @@
 
 // Limits belong to no context, but those who wait for them do: whether a waiter's context still lives.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/execution_context.hpp>
 #include <boost/asio/query.hpp>

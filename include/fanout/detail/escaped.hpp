@@ -3,6 +3,8 @@
 
 // Text of unknown origin, written so that a JSON or an XML parser takes it: what is not UTF-8 becomes U+FFFD.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <ios>

@@ -9,6 +9,7 @@
 #include <fanout/detail/handler_lane.hpp>
 #include <fanout/detail/lane.hpp>
 #include <fanout/detail/serial.hpp>
+#include <fanout/detail/step.hpp>
 
 #include <boost/asio/associated_allocator.hpp>
 #include <boost/asio/dispatch.hpp>
@@ -34,7 +35,8 @@ namespace fanout::detail {
 /// inside, nothing completes and no cancellation is emitted, so that a child which ends in the middle of a launch
 /// or of an emission finds the state whole. The last one out emits what was asked for and completes.
 template <class Job, class Executor, class Handler, bool Threaded>
-class fan_out : handler_lanes<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
+class fan_out : public any_fan_out,
+                handler_lanes<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
                               boost::asio::associated_allocator_t<Handler>, Threaded> {
     using base =
         handler_lanes<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
@@ -69,14 +71,12 @@ public:
         self->completion_.connect(*self);
         initiation const here(self.get());
         if constexpr (Threaded) {
-            enter(std::move(self), [](fan_out& f) { f.begin(); });
+            begin_now(std::move(self));
         } else if (runs_here(self->executor_)) {
-            enter(std::move(self), [](fan_out& f) { f.begin(); });
+            begin_now(std::move(self));
         } else {
             auto const on = self->executor_; // it may be gone before dispatch returns
-            boost::asio::dispatch(on, [self = std::move(self)]() mutable {
-                enter(std::move(self), [](fan_out& f) { f.begin(); });
-            });
+            boost::asio::dispatch(on, make_step<&fan_out::begin_now>(std::move(self)));
         }
     }
 
@@ -161,7 +161,8 @@ public:
     Executor const& executor() const noexcept { return executor_; }
 
     /// The timer fires. It owned the fan-out; where it had been set anew meanwhile, it owns it still.
-    static void on_alarm(fan_out& f) {
+    static void on_alarm(any_fan_out& target) {
+        auto& f = static_cast<fan_out&>(target);
         ref self(&f);
         {
             guard lock(f.mutex_);
@@ -195,7 +196,8 @@ private:
 
     template <class H>
     fan_out(H&& handler, Job&& job, Executor&& ex, bool same)
-        : base(std::move(job), boost::asio::get_associated_allocator(handler), std::move(ex)),
+        : any_fan_out([](any_fan_out& f) noexcept { static_cast<fan_out&>(f).destroy(); }),
+          base(std::move(job), boost::asio::get_associated_allocator(handler), std::move(ex)),
           allocator_(boost::asio::get_associated_allocator(handler)),
           completion_(std::forward<H>(handler), executor_, same) {
         cancellable_ = Job::fail_fast || this->has_deadline() || job_.attempt_timeout() ||
@@ -255,6 +257,9 @@ private:
         }
     }
 
+    static void begin_now(ref self) {
+        enter(std::move(self), [](fan_out& f) { f.begin(); });
+    }
     void begin() {
         try {
             if constexpr (base::looks_for_reentrancy) {
@@ -288,7 +293,6 @@ private:
         lanes_.for_each([&](lane_type& l) { emit(l, cause); });
     }
 
-    std::atomic<std::size_t> references_{0};
     [[no_unique_address]] allocator_type allocator_;
     std::size_t inside_ = 0;
     completion<fan_out, Handler, Executor> completion_;

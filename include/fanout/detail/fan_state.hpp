@@ -242,7 +242,8 @@ protected:
         }
         if (due) {
             try {
-                alarm_.set(static_cast<FanOut&>(*this), *due);
+                auto& f = static_cast<FanOut&>(*this);
+                alarm_.set(f, f.executor(), &FanOut::on_alarm, *due);
             } catch (...) { // no memory for the timer: better to end than to wait for ever
                 fail_source();
             }
@@ -256,7 +257,7 @@ protected:
     core core_;
     lane_store<lane_type, Allocator, Job::homogeneous ? 0 : std::tuple_size_v<typename Job::child_types>>
         lanes_;
-    wakeup<FanOut, clock, Executor> alarm_;
+    wakeup<clock, Executor> alarm_;
     [[no_unique_address]] typename gate_of<Job>::type gate_;
     [[no_unique_address]] permit_waiting<admission, typename Job::item, place> waiting_;
     cancel_cause cancel_ = cancel_cause::none; ///< asked for, not yet emitted

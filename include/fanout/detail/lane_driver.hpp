@@ -8,6 +8,7 @@
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/job.hpp>
 #include <fanout/detail/lane.hpp>
+#include <fanout/detail/step.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
@@ -137,7 +138,7 @@ protected:
     void pump_later(lane_type& l) noexcept {
         auto& f = *self_pointer();
         try {
-            boost::asio::post(executor_of(l), [self = ref(&f)]() mutable { pump_now(std::move(self)); });
+            boost::asio::post(executor_of(l), make_step<&lane_driver::pump_now>(ref(&f)));
             ++f.inside_;
         } catch (...) { // no memory to go on with
             fail_source();

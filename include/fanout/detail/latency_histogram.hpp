@@ -3,6 +3,8 @@
 
 // A histogram of durations whose quantiles have a known relative error. Log-linear, as HdrHistogram is.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <algorithm>
 #include <array>
 #include <bit>

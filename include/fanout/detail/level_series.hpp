@@ -3,6 +3,8 @@
 
 // How many were in flight over time, in bounded memory: a step function whose steps are merged where they are too many.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>

@@ -3,6 +3,8 @@
 
 // A completion handler behind a function that makes one kind of permit from another.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <boost/asio/associator.hpp>
 
 #include <type_traits>

@@ -4,6 +4,8 @@
 // What jitter and tokens are drawn from. Not from <random>: it takes a twentieth of the time to compile that all of
 // Asio takes.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <algorithm> // std::uniform_random_bit_generator, in each standard library
 #include <cmath>
 #include <cstddef>

@@ -3,6 +3,8 @@
 
 // How options that make no sense are refused.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <stdexcept>
 #include <string>
 

@@ -4,6 +4,8 @@
 // What the numbers of a fan-out say, in words: no clock, no stream, no locale. Templates, which whoever asks for no text
 // does not compile.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
