@@ -26,6 +26,7 @@ OPENS = re.compile(r"\s*#\s*if")
 CLOSES = re.compile(r"\s*#\s*endif")
 ONCE = re.compile(r"\s*#\s*pragma\s+once\b")
 SPDX = "// SPDX-License-Identifier: BSL-1.0"
+FIRST = "fanout/detail/requirements.hpp"  # what it asks for, before anything is included that may not compile without
 
 
 class CannotMerge(Exception):
@@ -89,7 +90,7 @@ class Merged:
                         raise CannotMerge(f"{name}:{number}: includes {included[2]} on a condition")
                     self.add(included[2])
                     continue
-                if depth == 0:
+                if depth == 0 and name != FIRST:
                     self.others.add(included[2])
                     continue
             yield line
@@ -98,9 +99,11 @@ class Merged:
         others = sorted(self.others, key=lambda name: (not name.startswith("boost/"), name))
         boost = [name for name in others if name.startswith("boost/")]
         standard = [name for name in others if not name.startswith("boost/")]
+        sections = {name: f"// ---- {name}\n\n{text}" for name, text in self.sections.items() if has_code(text)}
         blocks = [banner(self.folder)]
+        blocks += [sections.pop(FIRST)] if FIRST in sections else []
         blocks += ["\n".join(f"#include <{name}>" for name in names) for names in (boost, standard) if names]
-        blocks += [f"// ---- {name}\n\n{text}" for name, text in self.sections.items() if has_code(text)]
+        blocks += sections.values()
         return re.sub(r"\n{3,}", "\n\n", "\n\n".join(blocks)) + "\n"
 
 

@@ -4,6 +4,8 @@
 // The error codes of the library, what they say about the effect of a child, and the exception that lists
 // every input that failed.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <boost/system/error_category.hpp>
 #include <boost/system/error_code.hpp>
 #include <boost/system/error_condition.hpp>

@@ -3,6 +3,8 @@
 
 // What a combinator needs to know of a callable on GCC 12, which destroys the captures of some lambdas twice.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <cstddef>
 #include <functional>
 #include <string_view>

@@ -3,6 +3,8 @@
 
 // What a combinator takes beside its children: times, and where the children run.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <chrono>
 #include <optional>
 #include <type_traits>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSL-1.0
 #pragma once
 
-// The version of the library, as one number: major * 10000 + minor * 100 + patch.
-// A macro, so that a program can choose between versions in the preprocessor.
+// The version of the library, as one number and in its parts.
+
+#include <fanout/detail/requirements.hpp>
+
+// major * 10000 + minor * 100 + patch. A macro, so that a program can choose between versions in the preprocessor.
 #define FANOUT_VERSION 100
 
 namespace fanout {

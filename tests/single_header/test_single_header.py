@@ -108,6 +108,14 @@ class SingleHeader(unittest.TestCase):
             self.assertEqual(lines.count(line), 1)
             self.assertLess(lines.index(line), lines.index("// ---- fanout/detail/b.hpp"))
 
+    def test_what_the_library_asks_for_is_asked_before_anything_is_included(self):
+        self.write("fanout/detail/requirements.hpp", "#pragma once\n#include <boost/version.hpp>\n#error too old\n")
+        self.write("fanout/detail/b.hpp", "#include <fanout/detail/requirements.hpp>\n" + B)
+        text = self.made()
+        self.assertEqual(text.count("boost/version.hpp"), 1)
+        self.assertLess(text.index("boost/version.hpp"), text.index("#error too old"))
+        self.assertLess(text.index("#error too old"), text.index("#include <boost/config.hpp>"))
+
     def test_what_is_included_on_a_condition_stays_under_it(self):
         self.assertIn("#if __has_include(<sys/random.h>)\n#include <sys/random.h>\n#else\n#  include <random>\n#endif", self.made())
 

@@ -3,6 +3,8 @@
 
 // How many children of one call may be in flight: a window, or no limit at all.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <cstddef>
 #include <limits>
 #include <stdexcept>

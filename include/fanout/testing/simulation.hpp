@@ -4,6 +4,8 @@
 // A backend in virtual time: slots, a service time, a network, and what it does with more calls than it has
 // slots for. Nothing here waits, and nothing here knows Asio.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <algorithm>
 #include <chrono>
 #include <concepts>

@@ -4,6 +4,8 @@
 // Time that moves only when a test moves it: a clock for Asio's timers and for `basic_options`, and what runs an
 // io_context from timer to timer without waiting.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>

@@ -3,6 +3,8 @@
 
 // What an algorithm learns from, and what an algorithm is.
 
+#include <fanout/detail/requirements.hpp>
+
 #include <chrono>
 #include <concepts>
 #include <cstddef>
