@@ -268,4 +268,13 @@ std::string stats_text(Numbers const& n) {
     return text;
 }
 
+/// Gives a class its `text()`, as a function and not a template; it is compiled where it is called all the same.
+template <class Stats>
+class in_words {
+public:
+    std::string text() const {
+        return stats_text(static_cast<Stats const&>(*this).template numbers<stats_numbers>());
+    }
+};
+
 } // namespace fanout::detail

@@ -32,7 +32,9 @@ namespace fanout {
 /// Read it when the fan-out has completed, not while it runs.
 /// @par Memory
 /// 24 KiB, whatever it has seen; no hook allocates. It can be copied.
-class stats {
+class stats : public detail::in_words<stats> {
+    friend detail::in_words<stats>;
+
 public:
     using duration = std::chrono::nanoseconds;
 
@@ -96,19 +98,7 @@ public:
     /// One paragraph for people. Where hardly more than one ran at a time, though there were more, it says so and
     /// what usually causes that; where it merely looks like it, since the children queue inside something that they
     /// share, it says that it looks so. The words may change; programs ask the functions above. No locale matters.
-    template <class Numbers = detail::stats_numbers>
-    std::string text() const {
-        Numbers n;
-        n.fulfilled = fulfilled_, n.rejected = rejected_, n.timed_out = timed_out_, n.cancelled = cancelled_;
-        n.not_started = not_started_, n.attempts = started_, n.retries = retried_;
-        n.settled = static_cast<std::size_t>(latencies_.count()), n.calls = calls_;
-        n.peak = peak_, n.limit = limit_known_ ? limit_ : 0;
-        n.wall = wall_, n.child = child_, n.waited = waited_, n.alone = alone_;
-        n.fastest = fastest(), n.median = quantile(0.5), n.high = quantile(0.99), n.slowest = slowest();
-        n.third = latencies_.ranked(2 * calls_ + 1), n.first = first_, n.gap = gaps_.quantile(0.5);
-        n.low_gap = gaps_.quantile(0.1), n.high_gap = gaps_.quantile(0.9);
-        return detail::stats_text(n);
-    }
+    using detail::in_words<stats>::text;
 
     /// Writes `text()`.
     template <class Traits>
@@ -163,6 +153,21 @@ public:
     /// @}
 
 private:
+    /// For `text`.
+    template <class Numbers>
+    Numbers numbers() const {
+        Numbers n;
+        n.fulfilled = fulfilled_, n.rejected = rejected_, n.timed_out = timed_out_, n.cancelled = cancelled_;
+        n.not_started = not_started_, n.attempts = started_, n.retries = retried_;
+        n.settled = static_cast<std::size_t>(latencies_.count()), n.calls = calls_;
+        n.peak = peak_, n.limit = limit_known_ ? limit_ : 0;
+        n.wall = wall_, n.child = child_, n.waited = waited_, n.alone = alone_;
+        n.fastest = fastest(), n.median = quantile(0.5), n.high = quantile(0.99), n.slowest = slowest();
+        n.third = latencies_.ranked(2 * calls_ + 1), n.first = first_, n.gap = gaps_.quantile(0.5);
+        n.low_gap = gaps_.quantile(0.1), n.high_gap = gaps_.quantile(0.9);
+        return n;
+    }
+
     /// So many were in flight until now.
     void note_time(since_start at, std::size_t in_flight) noexcept {
         alone_ += in_flight == 1 ? at - last_event_ : duration::zero();

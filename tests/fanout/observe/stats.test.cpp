@@ -306,6 +306,13 @@ TEST_CASE("the text of a run with rejections, retries and timeouts has numbers t
     CHECK(st.started() == 1'266);
 }
 
+TEST_CASE("the text is a member function as any other") {
+    std::string (fanout::stats::*const text)() const = &fanout::stats::text;
+    fanout::stats const st;
+    CHECK((st.*text)() == "No children.");
+    CHECK(std::invoke(&fanout::stats::text, st) == "No children.");
+}
+
 TEST_CASE("the text leaves out what is nought or plain") {
     SUBCASE("nothing ran") {
         fanout::stats st;
