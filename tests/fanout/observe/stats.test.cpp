@@ -307,7 +307,7 @@ TEST_CASE("the text of a run with rejections, retries and timeouts has numbers t
 }
 
 TEST_CASE("the text is a member function as any other") {
-    std::string (fanout::stats::*const text)() const = &fanout::stats::text;
+    std::string (fanout::stats::* const text)() const = &fanout::stats::text;
     fanout::stats const st;
     CHECK((st.*text)() == "No children.");
     CHECK(std::invoke(&fanout::stats::text, st) == "No children.");
