@@ -544,6 +544,9 @@ class Search:
         template = template_of(type_)
         if template == FAN_OUT and name.endswith(">"):
             self.fan_out(value)
+        elif name == "fanout::detail::any_fan_out":
+            if value.dynamic_type.name != name:
+                self.pending.append(value.address.cast(value.dynamic_type.pointer()))
         elif template == "fanout::detail::operation_end":
             self.handler_lane(value, type_)
         elif self.is_base_of_fan_out(type_):

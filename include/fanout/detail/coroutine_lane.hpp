@@ -7,7 +7,8 @@
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/lane.hpp>
 #include <fanout/detail/lane_driver.hpp>
-#include <fanout/detail/serial.hpp>
+#include <fanout/detail/lane_end.hpp>
+#include <fanout/detail/step.hpp>
 #include <fanout/error.hpp>
 
 #include <boost/asio/awaitable.hpp>
@@ -15,7 +16,6 @@
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 
@@ -110,97 +110,6 @@ boost::asio::awaitable<void, AwaitableExecutor> run_lane(Engine& engine, typenam
     }
 }
 
-/// Where the end of a coroutine lane is told: on the lane's executor, and at once where this thread runs that already.
-/// Unlike a copy of that executor it costs nothing and counts no work: the lane's coroutine does.
-template <class Engine>
-class lane_executor {
-public:
-    lane_executor(Engine const& engine, typename Engine::lane_type const& lane) noexcept
-        : engine_(&engine), lane_(&lane) {}
-
-    bool operator==(lane_executor const&) const noexcept = default;
-
-    template <class F>
-    void execute(F&& f) const {
-        if (auto const& ex = engine_->executor_of(*lane_); runs_here(ex)) {
-            std::decay_t<F>(std::forward<F>(f))();
-        } else {
-            boost::asio::dispatch(ex, std::forward<F>(f));
-        }
-    }
-
-private:
-    Engine const* engine_;
-    typename Engine::lane_type const* lane_;
-};
-
-/// Nothing but where it is told. Where lanes are cancelled as a rule, this is left to `co_spawn`, which would otherwise send a
-/// cancellation to that executor by a signal in shared memory.
-template <class Engine, bool Own = !Engine::is_fail_fast>
-struct told_where {};
-template <class Engine>
-struct told_where<Engine, true> {
-    using executor_type = lane_executor<Engine>;
-};
-
-/// Ends a coroutine lane. Owns the engine.
-template <class Engine>
-class lane_end : public told_where<Engine> {
-public:
-    using cancellation_slot_type = boost::asio::cancellation_slot;
-
-    lane_end(typename Engine::ref engine, typename Engine::lane_type& lane) noexcept
-        : engine_(std::move(engine)), lane_(&lane) {}
-
-    lane_executor<Engine> get_executor() const noexcept { return {*engine_, *lane_}; }
-
-    cancellation_slot_type get_cancellation_slot() const noexcept {
-        return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
-    }
-
-    void operator()(std::exception_ptr) { Engine::lane_ended(std::move(engine_), *lane_); }
-
-protected:
-    typename Engine::ref engine_;
-    typename Engine::lane_type* lane_;
-};
-
-/// Whether a lane of one child may be that child itself, spawned, which spares a coroutine's frame: Asio makes a value of
-/// a child that threw, and hands the value on in a handler, which nothing may be thrown from.
-template <class Awaitable>
-inline constexpr bool spawnable = false;
-template <class Executor>
-inline constexpr bool spawnable<boost::asio::awaitable<void, Executor>> = true;
-template <class T, class Executor>
-inline constexpr bool spawnable<boost::asio::awaitable<T, Executor>> =
-    std::is_nothrow_default_constructible_v<T> && std::is_nothrow_move_constructible_v<T>;
-
-/// Ends a lane that is its one child. Owns the engine.
-template <class Engine, class Index>
-class child_end : public lane_end<Engine> {
-public:
-    using lane_end<Engine>::lane_end;
-
-    template <class... T>
-    void operator()(std::exception_ptr e, T&&... value) {
-        auto& engine = *this->engine_;
-        if (e) {
-            engine.rejected(*this->lane_, Index{}, std::move(e));
-        } else {
-            try {
-                if constexpr (sizeof...(T) == 0) {
-                    engine.fulfilled(*this->lane_, Index{});
-                } else {
-                    engine.settled(*this->lane_, Index{}, std::move(value)...);
-                }
-            } catch (...) {
-                engine.rejected(*this->lane_, Index{}, current_error_code(), std::current_exception());
-            }
-        }
-        Engine::lane_ended(std::move(this->engine_), *this->lane_);
-    }
-};
-
 /// The part of `FanOut` that starts awaitables.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
 class coroutine_lanes : public lane_driver<FanOut, Job, Executor, Allocator, Threaded> {
@@ -215,6 +124,20 @@ public:
     using base::reuses_lanes;
     using typename base::lane_type;
     using typename base::ref;
+
+    /// A lane that was its one child has ended.
+    static void child_ended(ref self, lane_type& l, std::exception_ptr e, [[maybe_unused]] void* value) {
+        if constexpr (may_spawn_children) {
+            auto& f = *self;
+            f.job_.visit(l.work.index, [&](auto which) {
+                using made = std::remove_cvref_t<decltype(f.make(l, which))>;
+                if constexpr (spawnable<made>) {
+                    settle_spawned<typename made::value_type>(f, l, which, std::move(e), value);
+                }
+            });
+        }
+        FanOut::lane_ended(std::move(self), l);
+    }
 
     /// The lane's next child, as a lane within the lane.
     template <class AwaitableExecutor>
@@ -277,15 +200,16 @@ protected:
             using made = std::remove_cvref_t<decltype(make(l, which))>;
             if constexpr (may_spawn_children && spawnable<made>) {
                 if (spawns_child()) {
+                    using end = typename child_end_of<Executor, !Job::fail_fast, made>::type;
                     boost::asio::co_spawn(executor_as<AwaitableExecutor>(l), make(l, which),
-                                          child_end<FanOut, Which>(ref(self_pointer()), l));
+                                          end(any_ref(self_pointer()), l));
                     return;
                 }
             }
             l.initiating = true; // a lane may chain children while it has not suspended
             boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
                                   run_lane<AwaitableExecutor>(*self_pointer(), l, which),
-                                  lane_end<FanOut>(ref(self_pointer()), l));
+                                  lane_end<Executor, !Job::fail_fast>(any_ref(self_pointer()), l));
             l.initiating = false;
             if constexpr (chains && !Job::fail_fast) {
                 if (l.work.index == 0) {
@@ -302,6 +226,23 @@ protected:
     }
 
 private:
+    template <class T, class Which>
+    static void settle_spawned(FanOut& f, lane_type& l, Which which, std::exception_ptr&& e, void* value) {
+        if (e) {
+            f.rejected(l, which, std::move(e));
+            return;
+        }
+        try {
+            if constexpr (std::is_void_v<T>) {
+                f.fulfilled(l, which);
+            } else {
+                f.settled(l, which, std::move(*static_cast<T*>(value)));
+            }
+        } catch (...) {
+            f.rejected(l, which, current_error_code(), std::current_exception());
+        }
+    }
+
     // Of all calls of this kind; a wrong guess costs time and nothing else.
     static inline std::atomic<bool> first_suspends{false};
     static inline std::atomic<std::uint8_t> calls{1};

@@ -35,9 +35,8 @@ namespace fanout::detail {
 /// inside, nothing completes and no cancellation is emitted, so that a child which ends in the middle of a launch
 /// or of an emission finds the state whole. The last one out emits what was asked for and completes.
 template <class Job, class Executor, class Handler, bool Threaded>
-class fan_out : public any_fan_out,
-                handler_lanes<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
-                              boost::asio::associated_allocator_t<Handler>, Threaded> {
+class fan_out final : public handler_lanes<fan_out<Job, Executor, Handler, Threaded>, Job, Executor,
+                                           boost::asio::associated_allocator_t<Handler>, Threaded> {
     using base =
         handler_lanes<fan_out, Job, Executor, boost::asio::associated_allocator_t<Handler>, Threaded>;
 
@@ -80,13 +79,23 @@ public:
         }
     }
 
-    BOOST_NOINLINE void destroy() noexcept {
+    BOOST_NOINLINE void destroy() noexcept override {
         allocator_type alloc(allocator_);
         this->~fan_out();
         std::allocator_traits<allocator_type>::deallocate(alloc, this, 1);
     }
 
     // ---- what lanes call
+
+    void end_of_lane(lane_head& l) override {
+        base::lane_ended(ref::adopt(this), static_cast<lane_type&>(l));
+    }
+    void end_of_child(lane_head& l, std::exception_ptr e, void* value) override {
+        base::child_ended(ref::adopt(this), static_cast<lane_type&>(l), std::move(e), value);
+    }
+    void const* place_of(lane_head const& l) const noexcept override {
+        return &base::executor_of(static_cast<lane_type const&>(l));
+    }
 
     using base::cancellable;
     using base::chains;
@@ -196,8 +205,7 @@ private:
 
     template <class H>
     fan_out(H&& handler, Job&& job, Executor&& ex, bool same)
-        : any_fan_out([](any_fan_out& f) noexcept { static_cast<fan_out&>(f).destroy(); }),
-          base(std::move(job), boost::asio::get_associated_allocator(handler), std::move(ex)),
+        : base(std::move(job), boost::asio::get_associated_allocator(handler), std::move(ex)),
           allocator_(boost::asio::get_associated_allocator(handler)),
           completion_(std::forward<H>(handler), executor_, same) {
         cancellable_ = Job::fail_fast || this->has_deadline() || job_.attempt_timeout() ||

@@ -13,6 +13,7 @@
 #include <fanout/detail/operation_memory.hpp>
 #include <fanout/detail/permit_waiting.hpp>
 #include <fanout/detail/reentrancy.hpp>
+#include <fanout/detail/step.hpp>
 #include <fanout/detail/wakeup.hpp>
 #include <fanout/observe/observer.hpp>
 
@@ -92,7 +93,7 @@ inline constexpr bool alike<std::tuple<boost::asio::awaitable<Ts, Executor>...>>
 
 /// The first base of `FanOut`. Where it is `Threaded`, whoever calls holds the mutex, by a `guard`.
 template <class FanOut, class Job, class Executor, class Allocator, bool Threaded>
-class fan_state {
+class fan_state : public any_fan_out {
 public:
     static constexpr bool looks_for_reentrancy =
         detail::looks_for_reentrancy && !std::is_same_v<typename Job::admission_type, no_admission>;

@@ -5,6 +5,7 @@
 // operations (handler_lane.hpp).
 
 #include <fanout/detail/fan_core.hpp>
+#include <fanout/detail/step.hpp>
 #include <fanout/error.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
@@ -27,16 +28,20 @@ enum class cancel_cause : std::uint8_t { none, sibling, caller, timeout };
 /// Where lanes run on the fan-out's own executor.
 struct no_strand {};
 
+/// What Asio's part in a coroutine lane needs of it.
+struct lane_head {
+    boost::asio::cancellation_signal signal;
+};
+
 /// One lane and the attempt it runs.
 template <class TimePoint, class Item, class Strand, class Permit, class Place, class About, class Memory>
-struct lane {
+struct lane : lane_head {
     // Neighbours among the live lanes (or the free ones), and among those with a timeout, earliest first.
     lane* previous = nullptr;
     lane* next = nullptr;
     lane* sooner = nullptr;
     lane* later = nullptr;
 
-    boost::asio::cancellation_signal signal;
     [[no_unique_address]] Strand strand; ///< its own, where children run in parallel
     ticket work{0, 1};
     Item item{};

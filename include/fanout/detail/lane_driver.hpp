@@ -56,7 +56,7 @@ public:
     using base::rejected;
     using base::settled;
 
-    bool cancellable() const noexcept { return is_fail_fast || cancellable_; }
+    bool cancellable() const noexcept { return is_fail_fast || any_fan_out::cancellable(); }
     bool emits_to(lane_type const& l) const noexcept { return emitting_ == &l; }
 
     Executor const& executor_of(lane_type const& l) const noexcept {
@@ -281,7 +281,6 @@ protected:
     Executor executor_;
     lane_type* emitting_ = nullptr; ///< its cancellation is being emitted
     bool closed_while_emitting_ = false;
-    bool cancellable_ = false;
     bool pump_posted_ = false;
 };
 

@@ -8,31 +8,40 @@
 
 #include <atomic>
 #include <cstddef>
+#include <exception>
 #include <tuple>
 #include <utility>
 
 namespace fanout::detail {
 
-/// A fan-out, whatever its type: one can own it, and it can be asked for its type again by who knows that.
+struct lane_head;
+
+/// A fan-out, whatever its type.
 class any_fan_out {
 public:
     any_fan_out(any_fan_out const&) = delete;
     any_fan_out& operator=(any_fan_out const&) = delete;
 
-    void destroy() noexcept { destroy_(*this); }
+    /// Whether children may be asked to end.
+    bool cancellable() const noexcept { return cancellable_; }
+
+    /// A coroutine lane has ended. Takes over a reference.
+    virtual void end_of_lane(lane_head& l) = 0;
+    /// So has one that was its only child, which yielded `*value`, if no error. Takes over a reference.
+    virtual void end_of_child(lane_head& l, std::exception_ptr e, void* value) = 0;
+    /// The `Executor` that a lane runs on.
+    virtual void const* place_of(lane_head const& l) const noexcept = 0;
 
 protected:
-    using destroyer = void (*)(any_fan_out&) noexcept;
-
-    explicit any_fan_out(destroyer d) noexcept : destroy_(d) {}
+    any_fan_out() = default;
     ~any_fan_out() = default;
 
     std::atomic<std::size_t> references_{0};
+    bool cancellable_ = false;
 
 private:
     friend counted_ref<any_fan_out>;
-
-    destroyer destroy_;
+    virtual void destroy() noexcept = 0;
 };
 
 using any_ref = counted_ref<any_fan_out>;
@@ -65,13 +74,14 @@ private:
     [[no_unique_address]] std::tuple<Args...> args_;
 };
 
+template <auto What, class FanOut, class... Args>
+void run_step(any_ref self, Args... args) {
+    What(unerased<FanOut>(std::move(self)), std::move(args)...);
+}
 /// The step `What(counted_ref<FanOut>, args…)`.
 template <auto What, class FanOut, class... Args>
 step<Args...> make_step(counted_ref<FanOut> self, Args... args) {
-    return step<Args...>(
-        erased(std::move(self)),
-        [](any_ref r, Args... as) { What(unerased<FanOut>(std::move(r)), std::move(as)...); },
-        std::move(args)...);
+    return step<Args...>(erased(std::move(self)), &run_step<What, FanOut, Args...>, std::move(args)...);
 }
 
 /// The same with memory from an allocator.
