@@ -4,6 +4,11 @@
 import dataclasses
 import tomllib
 
+# What depends on what else the machine does, and what does not.
+PARTS = {
+    "times": ("time", "command"),
+    "counts": ("instructions", "allocations", "result overhead", "peak growth"),
+}
 MEASURES = ("instructions", "allocations", "time", "result overhead", "peak growth", "command")
 
 

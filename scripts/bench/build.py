@@ -43,9 +43,9 @@ def listed(programs):
     return [(workload, target, path) for workload, _, target, path in (line.split("\t") for line in lines)]
 
 
-def build(folder, targets, tell):
+def build(folder, targets, jobs, tell):
     tell(f"builds {len(targets)} programs")
-    command = ["cmake", "--build", folder, "--parallel", str(os.cpu_count()), "--target", *targets]
+    command = ["cmake", "--build", folder, "--parallel", str(jobs), "--target", *targets]
     run(command, BUILD_SECONDS_AT_MOST)
 
 

@@ -26,6 +26,11 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help="only the workloads that have a bound")
     parser.add_argument("--only", action="append", default=[], metavar="WORKLOAD[/CONTENDER]",
                         help="only this workload, or this contender and its floor; may be given several times")  # fmt: skip
+    parser.add_argument("--part", choices=bounds_file.PARTS,
+                        help="only what depends on what else the machine does, the bounds that are times; or only what does not")  # fmt: skip
+    parser.add_argument("--build-only", action="store_true", help="builds, and measures nothing")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
+                        help="so many compilers and callgrinds at a time; by default one for each processor")  # fmt: skip
     parser.add_argument("--svg", type=Path, metavar="FOLDER", help="also plots, and the figures as results.tsv")
     parser.add_argument("--write", action="store_true", help=f"also writes {WRITTEN.relative_to(ROOT)}")
     parser.add_argument("--no-worse", type=float, metavar="PERCENT",
@@ -40,6 +45,12 @@ def arguments():
     given = parser.parse_args()
     if given.write and (given.only or given.programs):
         parser.error("--write is for the whole table: not with --only or --programs")
+    if given.part and (given.write or given.svg):
+        parser.error("--part is for the bounds: not with --write or --svg")
+    if given.build_only and given.programs:
+        parser.error("--build-only: with --programs nothing is built")
+    if given.jobs < 1:
+        parser.error("--jobs is a number from 1 on")
     if given.svg:
         if shutil.which("gnuplot") is None and given.programs:
             parser.error("--svg needs gnuplot")
@@ -88,8 +99,9 @@ def chosen_contenders(parser, given, known, bounds):
     for only in given.only:
         if not any(wanted_by(argparse.Namespace(only=[only]), name) for name in known):
             parser.error(f"--only {only}: there is no such contender, but {', '.join(sorted(known))}")
-    chosen = {name for name in known if wanted_by(given, name)}
-    bounds = [b for b in bounds if not given.only or (b.of in chosen)]
+    # Of the times, the table has those of all contenders; the bounds need few.
+    chosen = {name for name in known if wanted_by(given, name)} if given.part != "times" else set()
+    bounds = [b for b in bounds if not given.only or (b.of and wanted_by(given, b.of))]
     for name in [name for bound in bounds for name in bound.names]:
         if name not in known:
             raise measure.MeasurementError(f"{given.bounds}: no program has the contender {name}")
@@ -100,7 +112,8 @@ def chosen_contenders(parser, given, known, bounds):
     return [contender for name, contender in known.items() if name in chosen], bounds
 
 
-def measured_rows(contenders, quick, tell):
+def measured_rows(contenders, given, tell):
+    """The rows of the table; with --part without what is not of that part."""
     rows = {contender.name: table.Row(contender) for contender in contenders}
     done = 0
 
@@ -108,14 +121,23 @@ def measured_rows(contenders, quick, tell):
         nonlocal done
         row.instructions = row.contender.instructions()
         row.counts = row.contender.counts()
+        if given.part:
+            row.contender.seconds(0.001)  # that it can be timed, not what the time is
         done += 1
         tell(f"instructions and allocations: {done} of {len(rows)}, {row.contender.name}")
 
     # Counts do not depend on what runs beside them.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for waited in [pool.submit(count, row) for row in rows.values()]:
-            waited.result()
+    if given.part != "times":
+        with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
+            for waited in [pool.submit(count, row) for row in rows.values()]:
+                waited.result()
+        for row in rows.values():
+            if row.contender.floor:
+                row.instructions_ratio = row.instructions / rows[row.contender.floor].instructions
+    if given.part:
+        return rows
 
+    quick = given.quick
     for workload in dict.fromkeys(contender.workload for contender in contenders):
         these = [contender for contender in contenders if contender.workload == workload]
         times = measure.interleaved(these, 5 if quick else 11, 0.02 if quick else 0.1, tell)
@@ -124,9 +146,6 @@ def measured_rows(contenders, quick, tell):
             row.seconds = sorted(times[contender.name])[len(times[contender.name]) // 2]
             if contender.floor:
                 row.time_ratio = measure.median_ratio(times, contender.name, contender.floor)
-    for row in rows.values():
-        if row.contender.floor:
-            row.instructions_ratio = row.instructions / rows[row.contender.floor].instructions
     return rows
 
 
@@ -168,6 +187,7 @@ def about(given):
     """What the figures depend on, and how to make them anew, less the options that say where."""
     options = ["--quick"] if given.quick else []
     options += [f"--only {only}" for only in given.only]
+    options += [f"--part {given.part}"] if given.part else []
     command = " ".join(["scripts/bench.sh", *options])
     if given.programs:
         return f"Measured by `{command}`.\n"
@@ -190,20 +210,27 @@ def main():
     tell = Progress()
     try:
         bounds = bounds_file.load(given.bounds)
+        if given.part:
+            bounds = [bound for bound in bounds if bound.measure in bounds_file.PARTS[given.part]]
     except bounds_file.BadBounds as error:
         parser.error(str(error))
     try:
         listed = build.listed(given.programs) if given.programs else build.configure(ROOT, given.build, tell)
         listed = chosen_programs(parser, given, listed, bounds)
         if not given.programs:
-            build.build(given.build, [target for _, target, _ in listed], tell)
+            build.build(given.build, [target for _, target, _ in listed], given.jobs, tell)
+        if given.build_only:
+            tell.end()
+            return 0
         known = {c.name: c for _, _, program in listed for c in measure.contenders_of(program)}
         contenders, bounds = chosen_contenders(parser, given, known, bounds)
-        rows = measured_rows(contenders, given.quick, tell)
+        rows = measured_rows(contenders, given, tell)
         verdicts = [bounds_file.judge(bound, figure_of(bound, rows, tell)) for bound in bounds]
         if given.svg:
             plot(given.svg, rows, tell)
-        text = f"{about(given)}\n{HOW_TO_READ}\n{table.results(rows.values())}"
+        text = f"{about(given)}\n"
+        if given.part != "times":
+            text += f"{HOW_TO_READ}\n{table.results(rows.values())}"
         if verdicts:
             text += f"\n{table.bounds(verdicts)}"
         if given.write:

@@ -211,6 +211,31 @@ class Table(unittest.TestCase):
         self.assert_held(done, "1 ×")
         self.assertNotIn("rest", done.stdout)
 
+    def test_the_parts_have_each_bound_once_and_the_times_stand_alone(self):
+        self.contender("work/ours", time=290)
+        self.contender("work/other", fails="--run")
+        self.bound(says="counted", at_most=1)
+        self.bound(says="timed", measure="time", at_most=0.6)
+        self.bound(says="said", measure="command", command=["/bin/echo", "7"], of="", to="", at_most=7)
+        times = self.run_it("--part", "times", "--jobs", "1")
+        self.assertEqual((times.returncode, times.stderr), (0, ""))
+        self.assertEqual(re.findall(r"^\| (counted|timed|said) \|", times.stdout, re.MULTILINE), ["timed", "said"])
+        self.assertNotIn("`loop`", times.stdout)
+        self.contender("work/other")
+        counts = self.run_it("--part", "counts", "--jobs", "1")
+        self.assertEqual((counts.returncode, counts.stderr), (0, ""))
+        self.assertEqual(re.findall(r"^\| (counted|timed|said) \|", counts.stdout, re.MULTILINE), ["counted"])
+        self.assertRegex(counts.stdout, r"\| work \| `ours` \| – \| 100 \| 1.00 × \| 0 \|")
+        self.contender("work/ours", instructions=101, time=310)
+        for part in ("times", "counts"):
+            done = self.run_it("--part", part)
+            self.assertEqual((done.returncode, done.stdout.count("MISS")), (1, 1), done)
+
+    def test_the_part_that_is_counted_takes_no_contender_that_cannot_be_timed(self):
+        self.contender("work/ours", fails="--benchmark_filter=^work/ours/1000(/|$)")
+        self.bound()
+        self.assert_not_measured(self.run_it("--part", "counts"), "no such luck")
+
     def test_the_plots_get_all_figures(self):
         self.contender("work/ours@7", instructions=120)
         self.bound(of="work/ours@7", at_most=2)
@@ -276,6 +301,10 @@ class Table(unittest.TestCase):
         self.assert_refused(self.run_it("--only", "work/mine"), "no such contender", "work/ours")
         self.assert_refused(self.run_it("--only"), "--only")
         self.assert_refused(self.run_it("--write"), "--write")
+        self.assert_refused(self.run_it("--part", "half"), "--part")
+        self.assert_refused(self.run_it("--part", "counts", "--svg", "plots"), "--part")
+        self.assert_refused(self.run_it("--build-only"), "--build-only")
+        self.assert_refused(self.run_it("--jobs", "0"), "--jobs")
         self.assert_refused(self.run_it("--svg", "/dev/null/pictures"), "--svg /dev/null/pictures")
         self.assert_refused(self.run_it("--bounds", "/nowhere.toml"), "/nowhere.toml")
 

@@ -2,7 +2,7 @@
 """What the DynamoDB adapter survives, on real servers, compiled with sanitizers (tests/adapters/dynamodb_check.cpp).
 
 Elsewhere: what a scripted server can show (tests/adapters/dynamodb.test.cpp), a program that meets a refused connection,
-an unknown host, table or no credentials (test_failures.py), a server killed in mid-run of a snapshot (test_throttled.py).
+an unknown host, table or no credentials (test_failures.py), a server killed in mid-run of a snapshot (test_limits.py).
 """
 
 import asyncio

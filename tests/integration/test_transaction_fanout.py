@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """A rollback takes back what its own connection did, no more; with two-phase commit several connections are all or nothing."""
 
+import concurrent.futures
 import contextlib
 import re
 import time
@@ -166,10 +167,31 @@ class Figures(TransactionFanout):
 
 
 class Disturbed(TransactionFanout):
-    """The second phase, where connections or the program are lost in between."""
+    """The second phase, where connections or the program are lost in between.
 
-    def setUp(self):
-        self.connect()
+    It takes long to come there, in which nothing is looked at: so each goes on at a server of its own, beside the others.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        scenarios = [name for name in vars(cls) if name.startswith("scenario_")]
+        # The threads are there until the class has ended: what a thread started ends with it.
+        threads = concurrent.futures.ThreadPoolExecutor(len(scenarios))
+        cls.addClassCleanup(threads.shutdown)
+        cls.running = {name: threads.submit(cls(name).play, name) for name in scenarios}
+
+    def play(self, scenario):
+        try:
+            self.server = PostgreSQL().start()
+            self.addCleanup(self.server.stop)
+            self.connect()
+            getattr(self, scenario)()
+        finally:
+            self.doCleanups()
+
+    def came_out(self):
+        """That the scenario of this test's name held what it asserts."""
+        self.running[self._testMethodName.replace("test_", "scenario_", 1)].result()
 
     def connect(self):
         # Kept: looks and strikes must come within the two units that one of the branches is behind the others.
@@ -189,7 +211,7 @@ class Disturbed(TransactionFanout):
         return self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                           f"WHERE usename = current_user AND pid <> pg_backend_pid() AND {condition}")
 
-    def test_a_branch_whose_connection_is_lost_takes_all_others_with_it(self):
+    def scenario_a_branch_whose_connection_is_lost_takes_all_others_with_it(self):
         running, told = self.start_until_three_are_prepared()
         self.assertEqual(self.terminate("state = 'active' AND query LIKE 'INSERT %%'"), [True])
         result = finish(running, told)
@@ -198,7 +220,7 @@ class Disturbed(TransactionFanout):
         self.assertRegex(result.ours(f"transaction_fanout: {NONE_FAILS}"), r"^[\d.]+ units, 0 rows, ")
         self.assert_nothing_left()
 
-    def test_what_is_prepared_is_committed_although_its_connections_are_lost(self):
+    def scenario_what_is_prepared_is_committed_although_its_connections_are_lost(self):
         running, told = self.start_until_three_are_prepared()
         self.assertEqual(self.terminate("state = 'idle' AND query LIKE 'PREPARE %%'"), [True] * 3)
         result = finish(running, told)
@@ -206,7 +228,7 @@ class Disturbed(TransactionFanout):
         self.assertRegex(result.ours(f"transaction_fanout: {NONE_FAILS}"), r"^[\d.]+ units, 4 rows, ")
         self.assert_nothing_left()
 
-    def test_between_the_phases_transactions_are_in_doubt_until_somebody_finishes_them(self):
+    def scenario_between_the_phases_transactions_are_in_doubt_until_somebody_finishes_them(self):
         running, _ = self.start_until_three_are_prepared()
         running.kill()
         running.communicate()
@@ -229,7 +251,7 @@ class Disturbed(TransactionFanout):
         self.assertEqual(self.query("SELECT count(*) FROM fanout_node_test"), [1])
         self.query("DROP TABLE fanout_node_test")
 
-    def test_a_server_that_is_killed(self):
+    def scenario_a_server_that_is_killed(self):
         running, told = self.start_until(ONE_SETTLED)
         self.server.kill()
         result = finish(running, told)
@@ -237,6 +259,18 @@ class Disturbed(TransactionFanout):
         self.server.start()
         self.connect()
         self.query("DROP TABLE fanout_node_test")
+
+    def test_a_branch_whose_connection_is_lost_takes_all_others_with_it(self):
+        self.came_out()
+
+    def test_what_is_prepared_is_committed_although_its_connections_are_lost(self):
+        self.came_out()
+
+    def test_between_the_phases_transactions_are_in_doubt_until_somebody_finishes_them(self):
+        self.came_out()
+
+    def test_a_server_that_is_killed(self):
+        self.came_out()
 
 
 class Refused(TransactionFanout):
