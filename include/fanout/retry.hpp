@@ -41,6 +41,26 @@ private:
     F factory_;
 };
 
+/// Refuses a factory that cannot be called for each attempt. (One that takes a resource is not asked whether it could
+/// go without: a generic lambda may have no body for that.)
+template <class Attempt, class Factory, class Permit>
+consteval bool check_single_call() {
+    constexpr bool callable = takes<Attempt, Factory>;
+    static_assert(
+        callable,
+        "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
+    return callable;
+}
+template <class Attempt, class Factory, carries_resource Permit>
+consteval bool check_single_call() {
+    constexpr bool callable = takes<Attempt, Factory, typename Permit::resource_type&>;
+    static_assert(
+        callable,
+        "fanout: with a pool the factory of retry takes a resource of the pool, and behind it, where it "
+        "wants it, an attempt const& of the call's clock");
+    return callable;
+}
+
 /// Refuses a factory or a limit that makes no sense without inputs.
 template <class Factory, class... As>
 consteval bool check_single() {
@@ -57,18 +77,10 @@ consteval bool check_single() {
             !admission::by_input && std::is_same_v<typename settings::keys_type, no_keys>;
         static_assert(no_inputs_asked,
                       "fanout: retry has no input that a keyed limit or a weight could be asked of");
-        constexpr bool callable =
-            [] { // not asked of one that takes a resource: a generic lambda may have no body for it
-                if constexpr (carries_resource<typename admission::permit_type>) {
-                    return true;
-                } else {
-                    return takes<basic_attempt<typename settings::clock>, std::decay_t<Factory>>;
-                }
-            }();
-        static_assert(
-            callable,
-            "fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock");
-        return check_copied<Factory>() && no_inputs_asked && callable;
+        using attempt = basic_attempt<typename settings::clock>;
+        using permit = typename admission::permit_type;
+        return check_copied<Factory>() && no_inputs_asked &&
+               check_single_call<attempt, std::decay_t<Factory>, permit>();
     }
     return false;
 }

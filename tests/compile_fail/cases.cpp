@@ -15,8 +15,12 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <concepts>
+#include <exception>
 #include <future>
 #include <memory>
+#include <optional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +61,38 @@ struct limits {
     fanout::token_budget budget;
 };
 
+bool fails(fanout::settled<int> const&);
+
+struct named_number {
+    std::string name;
+    unsigned number;
+};
+
+/// A hook, and what is called like others and is none.
+struct quiet_observer {
+    void on_settled(fanout::settled_event const&) {}
+    void on_limit(int) {}
+    void on_limit(long) {}
+    void on_begun(std::integral auto) {}
+    bool on_finished = false;
+
+private:
+    void on_started(int) {}
+};
+
+/// Takes another event than it is told.
+struct confused_observer {
+    void on_settled(fanout::settled_event const&) {}
+    void on_started(fanout::settled_event const&) {}
+};
+struct changing_observer {
+    void on_settled(fanout::settled_event&) {}
+};
+
+struct no_key {
+    int number;
+};
+
 // What is right, so that what is wrong below is no more than it seems.
 awaitable<void> right(numbers& inputs, std::shared_ptr<int> shared, limits& l) {
     auto const named = [shared](int i) { return child(i); };
@@ -71,6 +107,33 @@ awaitable<void> right(numbers& inputs, std::shared_ptr<int> shared, limits& l) {
     co_await fanout::retry([] { return child(1); }, l.budget);
     auto kept = fanout::when_all(inputs, child);
     co_await std::move(kept);
+    co_await fanout::retry([](std::string&) { return child(1); }, l.names);
+    co_await fanout::retry(
+        [](auto& name, auto const&... attempt) { return with_name(sizeof...(attempt), name); }, l.names);
+}
+
+/// What a function may be called with, and may return.
+awaitable<void> right_functions(numbers& inputs, limits& l, std::mt19937& generator) {
+    co_await fanout::retry_rejected(
+        inputs, child, fanout::retry_if(&fails), fanout::delay_hint([](auto const&) { return 5ms; }, 1s),
+        fanout::on_retry([](auto const&...) { return 1; }), fanout::jitter_from(generator));
+    co_await fanout::retry_rejected(
+        [] { return child(1); }, make_name, fanout::retry_if([](auto&& o) { return !o; }),
+        fanout::delay_hint([](auto) { return std::optional<std::chrono::hours>(); }));
+    co_await fanout::retry(make_name, fanout::delay_hint([n = 0](fanout::settled<std::string>) mutable {
+                               return std::chrono::duration<double>(++n);
+                           }));
+    std::vector<named_number> records;
+    auto const call = [](named_number const&) { return child(1); };
+    co_await fanout::when_all(records, call, fanout::weighted(l.memory, &named_number::number));
+    co_await fanout::when_all(records, call, fanout::keyed(1, &named_number::name));
+    auto const both = [](auto const& r) { return std::pair(r.number, r.name); }; // has no hash, but <
+    co_await fanout::when_all(records, call,
+                              fanout::all_of(fanout::weighted(l.memory, 2), fanout::keyed(1, both)));
+    auto const overloaded = [](fanout::error_code const&, std::exception_ptr) { return true; };
+    co_await fanout::when_all(inputs, child, fanout::overload_if(overloaded));
+    quiet_observer quiet;
+    co_await fanout::when_all(inputs, child, quiet);
 }
 
 // ---- the likeliest
@@ -308,6 +371,29 @@ awaitable<void> const_observer_in_observe(numbers& inputs) {
     co_await fanout::when_all(inputs, child, fanout::observe(unchanging));
 }
 
+awaitable<void> hook_for_another_event(numbers& inputs) {
+    confused_observer confused;
+    // error: fanout: an observer has a hook that cannot be called: each takes its event, on_started(started_event const&), on_settled(settled_event const&), and so on
+    co_await fanout::when_all(inputs, child, confused);
+}
+
+awaitable<void> hook_that_would_change_its_event(numbers& inputs) {
+    changing_observer changing;
+    // error: fanout: an observer has a hook that cannot be called: each takes its event, on_started(started_event const&), on_settled(settled_event const&), and so on
+    co_await fanout::when_all(inputs, child, changing);
+}
+
+awaitable<void> hook_for_another_event_beside_children() {
+    // error: fanout: an observer has a hook that cannot be called: each takes its event, on_started(started_event const&), on_settled(settled_event const&), and so on
+    co_await fanout::when_all_settled(child(1), child(2), changing_observer());
+}
+
+awaitable<void> hook_for_another_event_in_observe(numbers& inputs) {
+    confused_observer confused;
+    // error: fanout::observe: an observer has a hook that cannot be called: each takes its event, on_started(started_event const&), on_settled(settled_event const&), and so on
+    co_await fanout::when_all(inputs, child, fanout::observe(confused));
+}
+
 awaitable<void> temporary_budget(numbers& inputs) {
     // error: fanout: a retry budget given as a temporary would be gone before the call ends: give it a name
     co_await fanout::retry_rejected(inputs, child, fanout::token_budget());
@@ -321,6 +407,145 @@ awaitable<void> two_budgets(numbers& inputs, limits& l) {
 awaitable<void> factory_of_retry_with_a_parameter() {
     // error: fanout: the factory of retry takes no parameter, or an attempt const& of the call's clock
     co_await fanout::retry(child);
+}
+
+// ---- functions
+
+awaitable<void> predicate_of_another_outcome(numbers& inputs) {
+    // error: fanout: retry_if takes a function that is called with a settled<T> const&, T being what a child yields, and returns a bool
+    co_await fanout::retry_rejected(
+        inputs, child, fanout::retry_if([](fanout::settled<std::string> const&) { return true; }));
+}
+
+awaitable<void> predicate_of_an_error_code(numbers& inputs) {
+    // error: fanout: retry_if takes a function that is called with a settled<T> const&, T being what a child yields, and returns a bool
+    co_await fanout::retry_rejected(inputs, child,
+                                    fanout::retry_if([](fanout::error_code const&) { return true; }));
+}
+
+awaitable<void> predicate_that_says_nothing() {
+    // error: fanout: retry_if takes a function that is called with a settled<T> const&, T being what a child yields, and returns a bool
+    co_await fanout::retry([] { return child(1); }, fanout::retry_if([](auto const&) {}));
+}
+
+awaitable<void> predicate_of_one_child_only() {
+    // error: fanout: retry_if takes a function that is called with a settled<T> const&, T being what a child yields, and returns a bool
+    co_await fanout::retry_rejected([] { return child(1); }, make_name, fanout::retry_if(&fails));
+}
+
+awaitable<void> hint_that_is_a_number(numbers& inputs) {
+    // error: fanout: delay_hint takes a function that is called with a settled<T> const&, T being what a child yields, and returns a duration, or a std::optional of one
+    co_await fanout::retry_rejected(inputs, child, fanout::delay_hint([](auto const&) { return 5; }));
+}
+
+awaitable<void> hint_that_is_none_at_all(numbers& inputs) {
+    // error: fanout: delay_hint takes a function that is called with a settled<T> const&, T being what a child yields, and returns a duration, or a std::optional of one
+    co_await fanout::retry_rejected(inputs, child,
+                                    fanout::delay_hint([](auto const&) { return std::nullopt; }));
+}
+
+awaitable<void> hint_that_is_a_duration(numbers& inputs) {
+    // error: fanout: delay_hint takes a function that is called with a settled<T> const&, T being what a child yields, and returns a duration, or a std::optional of one
+    co_await fanout::retry_rejected(inputs, child, fanout::delay_hint(5ms));
+}
+
+awaitable<void> hint_of_an_attempt() {
+    // error: fanout: delay_hint takes a function that is called with a settled<T> const&, T being what a child yields, and returns a duration, or a std::optional of one
+    co_await fanout::retry([] { return child(1); }, fanout::delay_hint([](int) { return 5ms; }));
+}
+
+awaitable<void> notice_of_the_event_alone(numbers& inputs) {
+    // error: fanout: on_retry takes a function that is called with a retry_event const& and a settled<T> const&, T being what a child yields
+    co_await fanout::retry_rejected(inputs, child, fanout::on_retry([](fanout::retry_event const&) {}));
+}
+
+awaitable<void> notice_the_wrong_way_round() {
+    // error: fanout: on_retry takes a function that is called with a retry_event const& and a settled<T> const&, T being what a child yields
+    co_await fanout::retry([] { return child(1); },
+                           fanout::on_retry([](fanout::settled<int> const&, fanout::retry_event const&) {}));
+}
+
+awaitable<void> jitter_from_a_temporary(numbers& inputs) {
+    // error: fanout: jitter_from takes a random generator that has a name and is not const, such as a std::minstd_rand: the call draws from it until it ends
+    co_await fanout::retry_rejected(inputs, child, fanout::jitter_from(std::mt19937(1)));
+}
+
+awaitable<void> jitter_from_a_constant(numbers& inputs, std::mt19937 const& generator) {
+    // error: fanout: jitter_from takes a random generator that has a name and is not const, such as a std::minstd_rand: the call draws from it until it ends
+    co_await fanout::retry_rejected(inputs, child, fanout::jitter_from(generator));
+}
+
+awaitable<void> jitter_from_a_number() {
+    // error: fanout: jitter_from takes a random generator that has a name and is not const, such as a std::minstd_rand: the call draws from it until it ends
+    co_await fanout::retry([] { return child(1); }, fanout::jitter_from(42));
+}
+
+awaitable<void> pooled_retry_without_resource(limits& l) {
+    // error: fanout: with a pool the factory of retry takes a resource of the pool, and behind it, where it wants it, an attempt const& of the call's clock
+    co_await fanout::retry([] { return child(1); }, l.names);
+}
+
+awaitable<void> pooled_retry_with_an_input(limits& l) {
+    // error: fanout: with a pool the factory of retry takes a resource of the pool, and behind it, where it wants it, an attempt const& of the call's clock
+    co_await fanout::retry(with_name, l.names);
+}
+
+awaitable<void> overload_of_nothing(numbers& inputs) {
+    // error: fanout: overload_if takes a function of (error_code const&), or of (error_code const&, std::exception_ptr const&), that returns a bool
+    co_await fanout::when_all(inputs, child, fanout::overload_if([] { return true; }));
+}
+
+awaitable<void> overload_that_says_nothing(fanout::adaptive<fanout::aimd>& writes, numbers& inputs) {
+    // error: fanout: overload_if takes a function of (error_code const&), or of (error_code const&, std::exception_ptr const&), that returns a bool
+    co_await fanout::when_all(inputs, child, writes, fanout::overload_if([](fanout::error_code const&) {}));
+}
+
+awaitable<void> weight_of_another_input(numbers& inputs, limits& l) {
+    // error: fanout: weighted takes a number, or a function that is called, as const, with an element of the inputs, as const, and returns a whole number
+    co_await fanout::when_all(inputs, child, fanout::weighted(l.memory, &named_number::number));
+}
+
+awaitable<void> weight_that_is_a_fraction(numbers& inputs, limits& l) {
+    // error: fanout: weighted takes a number, or a function that is called, as const, with an element of the inputs, as const, and returns a whole number
+    co_await fanout::when_all(inputs, child, fanout::weighted(l.memory, [](int i) { return i * 0.5; }));
+}
+
+awaitable<void> weight_that_changes_its_input(numbers& inputs, limits& l) {
+    // error: fanout: weighted takes a number, or a function that is called, as const, with an element of the inputs, as const, and returns a whole number
+    co_await fanout::when_all_settled(inputs, child, fanout::weighted(l.memory, [](int& i) { return i; }));
+}
+
+awaitable<void> weight_that_counts(numbers& inputs, limits& l) {
+    // error: fanout: weighted takes a number, or a function that is called, as const, with an element of the inputs, as const, and returns a whole number
+    co_await fanout::retry_rejected(inputs, child,
+                                    fanout::weighted(l.memory, [n = 0](int) mutable { return ++n; }));
+}
+
+awaitable<void> weight_of_another_input_in_all_of(numbers& inputs, limits& l) {
+    // error: fanout: weighted takes a number, or a function that is called, as const, with an element of the inputs, as const, and returns a whole number
+    co_await fanout::when_all(inputs, with_name,
+                              fanout::all_of(l.names, fanout::weighted(l.memory, &named_number::number)));
+}
+
+awaitable<void> key_of_another_input(numbers& inputs) {
+    // error: fanout: keyed takes a function that is called with an element of the inputs, as const
+    co_await fanout::when_all(inputs, child, fanout::keyed(1, &named_number::name));
+}
+
+awaitable<void> key_of_another_input_in_all_of(numbers& inputs, limits& l) {
+    // error: fanout: keyed takes a function that is called with an element of the inputs, as const
+    co_await fanout::retry_rejected(
+        inputs, child, fanout::all_of(l.memory, fanout::keyed(1, [](std::string const&) { return 1; })));
+}
+
+awaitable<void> key_that_nobody_can_look_up(numbers& inputs) {
+    // error: fanout: what the function of keyed returns is copied, and has std::hash and ==, or <
+    co_await fanout::when_all(inputs, child, fanout::keyed(1, [](int i) { return no_key{i}; }));
+}
+
+awaitable<void> key_that_is_nothing(numbers& inputs) {
+    // error: fanout: what the function of keyed returns is copied, and has std::hash and ==, or <
+    co_await fanout::when_all(inputs, child, fanout::keyed(1, [](int) {}));
 }
 
 // ---- limits

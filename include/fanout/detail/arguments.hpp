@@ -121,8 +121,12 @@ template <class T>
 inline constexpr bool is_place = boost::asio::execution::is_executor<T>::value ||
                                  std::is_convertible_v<T&, boost::asio::execution_context&>;
 
-/// Refuses what must say what it is for. (In these checks each rule has a name, since clang shows the rule before the
-/// sentence.)
+/// It is something else than an observer, and may have functions that are called like hooks.
+template <class A>
+inline constexpr bool is_unwatched = is_argument<A> && !observer<std::remove_cvref_t<A>>;
+
+/// Refuses what must say what it is for, and hooks that nobody would call. (In these checks each rule has a name,
+/// since clang shows the rule before the sentence.)
 template <class... As>
 consteval bool check_bare_values() {
     constexpr bool no_number = (... && !std::is_arithmetic_v<std::remove_cvref_t<As>>);
@@ -133,7 +137,11 @@ consteval bool check_bare_values() {
                   "or fanout::options{.deadline = t}");
     constexpr bool no_executor = (... && (is_argument<As> || !is_place<std::remove_cvref_t<As>>));
     static_assert(no_executor, "fanout: an executor is given as fanout::on(executor)");
-    return no_number && no_duration && no_executor;
+    constexpr bool right_hooks = (... && (is_unwatched<As> || !has_wrong_hook<std::remove_cvref_t<As>>));
+    static_assert(right_hooks,
+                  "fanout: an observer has a hook that cannot be called: each takes its event, "
+                  "on_started(started_event const&), on_settled(settled_event const&), and so on");
+    return no_number && no_duration && no_executor && right_hooks;
 }
 
 template <bool Right, class... As>

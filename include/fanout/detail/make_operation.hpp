@@ -4,6 +4,7 @@
 // From a combinator's arguments to its operation: which of the three forms it is, and a job for it.
 
 #include <fanout/detail/arguments.hpp>
+#include <fanout/detail/check_callables.hpp>
 #include <fanout/detail/job.hpp>
 #include <fanout/detail/operation.hpp>
 #include <fanout/detail/refused.hpp>
@@ -168,7 +169,10 @@ auto make_range_operation(Inputs&& inputs, Factory&& factory, Rules rules, As&&.
         } else {
             using made = typename maker<attempt, factory_type, typename source::input, permit>::type;
             using sink = Sink<child_value_t<made>, yields_outcome<made>>;
-            if constexpr (!check_sink<sink>()) {
+            using rules_type = decltype(rules(std::forward<As>(as)...));
+            using element = std::remove_reference_t<typename source::input>;
+            if constexpr (!check_sink<sink>() || !check_asked<decltype(settings::limits), element>() ||
+                          !check_rules<rules_type, settled<child_value_t<made>>>::run()) {
                 return refused{};
             } else {
                 auto retry = rules(std::forward<As>(as)...);
@@ -231,11 +235,13 @@ auto make_tuple_operation(Rules rules, std::index_sequence<Is...>, std::index_se
         static_assert(
             no_inputs_asked,
             "fanout: a keyed limit, a weight by input and a pool need a range of inputs and a factory");
-        using sink =
-            tuple_sink_t<Sink,
-                         typename part_child<Rules::retries, attempt,
-                                             std::decay_t<std::tuple_element_t<Is, arguments>>>::type...>;
-        if constexpr (!no_inputs_asked || !check_sink<sink>()) {
+        using children = std::tuple<
+            typename part_child<Rules::retries, attempt, std::tuple_element_t<Is, parts>>::type...>;
+        using sink = tuple_sink_t<Sink, std::tuple_element_t<Is, children>...>;
+        using rules_type = decltype(rules(std::declval<std::tuple_element_t<n + Js, arguments>>()...));
+        if constexpr (!no_inputs_asked || !check_sink<sink>() ||
+                      !check_rules<rules_type,
+                                   settled<child_value_t<std::tuple_element_t<Is, children>>>...>::run()) {
             return refused{};
         } else {
             auto retry =

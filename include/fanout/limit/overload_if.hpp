@@ -13,21 +13,35 @@
 
 namespace fanout {
 
+namespace detail {
+
+template <class F>
+concept overload_predicate = requires(F& f, error_code const& code, std::exception_ptr const& exception) {
+    static_cast<bool>(std::invoke(f, code, exception));
+} || requires(F& f, error_code const& code) { static_cast<bool>(std::invoke(f, code)); };
+
+} // namespace detail
+
 /// What `overload_if(f)` makes.
 template <class F>
 class overload_if_t {
+    static constexpr bool predicate =
+        detail::overload_predicate<F>; // clang shows the rule before the sentence
+
 public:
     /// Keeps `f`.
-    constexpr explicit overload_if_t(F f) : predicate_(std::move(f)) {}
+    constexpr explicit overload_if_t(F f) : predicate_(std::move(f)) {
+        static_assert(predicate, "fanout: overload_if takes a function of (error_code const&), or of "
+                                 "(error_code const&, std::exception_ptr const&), that returns a bool");
+    }
 
     /// Whether this rejection means overload.
     bool operator()(error_code const& code, std::exception_ptr const& exception) noexcept {
-        if constexpr (std::is_invocable_v<F&, error_code const&, std::exception_ptr const&>) {
+        if constexpr (!predicate) {
+            return false; // so that there is one error only
+        } else if constexpr (std::is_invocable_v<F&, error_code const&, std::exception_ptr const&>) {
             return static_cast<bool>(std::invoke(predicate_, code, exception));
         } else {
-            static_assert(std::is_invocable_v<F&, error_code const&>,
-                          "fanout: overload_if takes a function of (error_code const&), or of (error_code "
-                          "const&, std::exception_ptr const&)");
             return static_cast<bool>(std::invoke(predicate_, code));
         }
     }

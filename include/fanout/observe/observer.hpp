@@ -118,6 +118,44 @@ inline constexpr bool keeps_hooks =
     has_on_limit<O> == has_on_limit<Mutable> && has_on_stopped<O> == has_on_stopped<Mutable> &&
     has_on_finished<O> == has_on_finished<Mutable>;
 
+template <class M>
+concept member_function = std::is_member_function_pointer_v<M>;
+
+/// It has a function that is called like a hook, and cannot be told by it. (Of one that is private, overloaded or a
+/// template nothing is known.)
+template <class O>
+concept wrong_on_begun = !has_on_begun<O> && requires {
+    { &O::on_begun } -> member_function;
+};
+template <class O>
+concept wrong_on_started = !has_on_started<O> && requires {
+    { &O::on_started } -> member_function;
+};
+template <class O>
+concept wrong_on_settled = !has_on_settled<O> && requires {
+    { &O::on_settled } -> member_function;
+};
+template <class O>
+concept wrong_on_retry = !has_on_retry<O> && requires {
+    { &O::on_retry } -> member_function;
+};
+template <class O>
+concept wrong_on_limit = !has_on_limit<O> && requires {
+    { &O::on_limit } -> member_function;
+};
+template <class O>
+concept wrong_on_stopped = !has_on_stopped<O> && requires {
+    { &O::on_stopped } -> member_function;
+};
+template <class O>
+concept wrong_on_finished = !has_on_finished<O> && requires {
+    { &O::on_finished } -> member_function;
+};
+template <class O>
+concept has_wrong_hook =
+    wrong_on_begun<O> || wrong_on_started<O> || wrong_on_settled<O> || wrong_on_retry<O> ||
+    wrong_on_limit<O> || wrong_on_stopped<O> || wrong_on_finished<O>;
+
 template <class O>
 inline constexpr bool is_observers = false;
 
@@ -150,10 +188,10 @@ struct no_observer {};
 /// `on_started(started_event const&)`, `on_settled(settled_event const&)`, `on_retry(retry_event const&)`,
 /// `on_limit(limit_event const&)`, `on_stopped(stopped_event const&)`, `on_finished(finished_event const&)`.
 ///
-/// A hook that is absent costs nothing. One that cannot be called so, since it is private or takes something else, is
-/// as good as absent. Hooks are called one at a time, also where children run on several threads; they must not throw,
-/// block, or call back into the fan-out. An observer given as an lvalue is borrowed and must outlive the operation,
-/// as an rvalue it is moved in.
+/// A hook that is absent costs nothing, and one that is private, or overloaded and takes something else, is as good as
+/// absent; any other that cannot be called with its event is refused by the combinator. Hooks are called one at a
+/// time, also where children run on several threads; they must not throw, block, or call back into the fan-out. An
+/// observer given as an lvalue is borrowed and must outlive the operation, as an rvalue it is moved in.
 template <class O>
 concept observer = detail::watches<O> || detail::is_observers<O>;
 
@@ -238,6 +276,10 @@ template <class... Os>
 observers<Os...> observe(Os&&... os) {
     static_assert((... && detail::keeps_hooks<Os>),
                   "fanout::observe: an observer is const, but its hooks are not");
+    constexpr bool right_hooks = (... && !detail::has_wrong_hook<std::remove_cvref_t<Os>>);
+    static_assert(right_hooks,
+                  "fanout::observe: an observer has a hook that cannot be called: each takes its event, "
+                  "on_started(started_event const&), on_settled(settled_event const&), and so on");
     return observers<Os...>(std::forward<Os>(os)...);
 }
 

@@ -171,4 +171,32 @@ constexpr jitter_from_t<Generator> jitter_from(Generator& generator) noexcept {
     return jitter_from_t<Generator>(generator);
 }
 
+namespace detail {
+
+/// In place of a value that cannot be made. Never called: the program does not compile.
+template <class T>
+T nothing();
+
+template <class G>
+concept lasting_generator =
+    std::is_lvalue_reference_v<G> && std::uniform_random_bit_generator<std::remove_reference_t<G>>;
+
+} // namespace detail
+
+/// Anything else is refused: what is no generator, a temporary one, a const one.
+///
+/// @param generator No such generator.
+/// @returns Nothing: the program does not compile.
+/// @par Lifetimes
+///   None.
+template <class G>
+    requires(!detail::lasting_generator<G>)
+jitter_from_t<detail::minimal_generator> jitter_from([[maybe_unused]] G&& generator) {
+    constexpr bool is_generator = detail::lasting_generator<G>;
+    static_assert(is_generator,
+                  "fanout: jitter_from takes a random generator that has a name and is not const, such as a "
+                  "std::minstd_rand: the call draws from it until it ends");
+    return detail::nothing<jitter_from_t<detail::minimal_generator>>();
+}
+
 } // namespace fanout
