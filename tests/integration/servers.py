@@ -145,14 +145,20 @@ class Server:
     def kill(self):
         """As a crash would: no goodbye. The folder stays, so `start()` can bring it back on the same port."""
         if self.process:
-            # Its children would not be ours to wait for any more, and until they are gone it cannot come back.
-            children = children_of(self.process.pid) if self.process.poll() is None else []
+            # All of it at once: nobody is to notice that one of its processes is gone while another still answers. (Its
+            # children would not be ours to wait for any more, and until they are gone it cannot come back.)
+            children = []
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGSTOP)  # it starts no more of them
+                children = children_of(self.process.pid)
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for child in children:
+                    with contextlib.suppress(ProcessLookupError):
+                        signal.pidfd_send_signal(child, number)
             self.process.kill()
             self.process.wait()
             self.process = None
             for child in children:
-                with contextlib.suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(child, signal.SIGKILL)
                 select.select([child], [], [], 10)
                 os.close(child)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSL-1.0
 """A DynamoDB that turns some away, is not there, or falls over in the middle: what each limit makes of it.
 
-Nothing here is timed; test_throttled.py has what is.
+Nothing here depends on when what is sent; test_throttled.py has what does.
 """
 
 import re
@@ -9,6 +9,7 @@ import unittest
 
 from servers import ThrottlingProxy, free_port
 from snapshot import ServersTestCase
+from throttled_table import ThrottledTestCase
 
 LIMITS = ("rate:500/s", "rate:30000/min:50", "adaptive", "adaptive:16")
 
@@ -40,6 +41,16 @@ class Throttled(ServersTestCase):
             self.assert_recorded(run, 1000)
             self.assertRegex(run.output.splitlines()[-2],
                              rf"^{proxy.throttled()} replies were throttled; the limit ended at [0-9]+$")
+
+
+class ByLoad(ThrottledTestCase):
+    def test_adaptive_is_throttled_less_than_unlimited(self):
+        unlimited = self.run_under("unlimited")
+        adaptive = self.run_under("adaptive")
+        self.assertLess(adaptive["throttled_replies"], unlimited["throttled_replies"])
+        self.assertIsNone(unlimited["limit_at_end"])
+        # A limit that learns nothing ends at its maximum, 1,000.
+        self.assertIn(adaptive["limit_at_end"], range(1, 100))
 
 
 class NewLimits(ServersTestCase):

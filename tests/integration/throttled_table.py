@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-"""What each limit makes of a table that throttles: `scripts/throttled.sh` prints it for people, test_throttled.py checks it.
+"""What each limit makes of a table that throttles: `scripts/throttled.sh` prints it for people,
+test_limits.py and test_throttled.py check it.
 
 The table grants some hundred updates per second, and a burst of some more, and a request takes as long to it and back as in
 a data centre; each run records a thousand videos there. (The way matters: over none at all a reply that turns a request
@@ -10,7 +11,7 @@ import contextlib
 import sys
 
 from servers import DynamoDB, MariaDB, Network, ThrottledTable
-from snapshot import Tables
+from snapshot import ServersTestCase, Tables
 
 PER_SECOND, BURST = 200, 20
 ONE_WAY = 0.005  # seconds
@@ -26,6 +27,19 @@ def run_under(limit, tables):
         run = tables.snapshot("--strategy", "retry", "--limit", limit, "--max-attempts", ATTEMPTS, "--json",
                               dynamodb=way.url)
         return videos, run, table.throttled()
+
+
+class ThrottledTestCase(ServersTestCase):
+    def run_under(self, limit):
+        """The run's report, of a run that recorded everything; the program's count is the table's."""
+        videos, run, throttled = run_under(limit, self)
+        self.assert_recorded(run, 1000)
+        self.assert_history(videos)
+        report = run.report
+        print(f"--limit {limit}: {throttled} throttled replies, {run.summary.seconds:.1f} s", flush=True)
+        self.assertEqual(report["throttled_replies"], throttled, run)
+        self.assertEqual(report["limit_given"], limit, run)
+        return report
 
 
 class Servers(Tables):
