@@ -545,8 +545,10 @@ class Search:
         if template == FAN_OUT and name.endswith(">"):
             self.fan_out(value)
         elif name == "fanout::detail::any_fan_out":
-            if value.dynamic_type.name != name:
-                self.pending.append(value.address.cast(value.dynamic_type.pointer()))
+            block = block_of_function(int(member(value, "functions_").dereference()["destroy"]))
+            self_ = next((s for s in block or () if s.name == "self"), None)
+            if self_ is not None:
+                self.pending.append(value.address.cast(bare(self_.type.target()).pointer()))
         elif template == "fanout::detail::operation_end":
             self.handler_lane(value, type_)
         elif self.is_base_of_fan_out(type_):

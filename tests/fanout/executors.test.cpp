@@ -26,6 +26,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -107,6 +108,28 @@ TEST_CASE("on(executor): children really run side by side on the threads") {
         .get();
     CHECK(st.fulfilled() == 9);
     CHECK(st.peak_in_flight() == 3);
+}
+
+TEST_CASE("on(executor): several children side by side on threads, some of which end at once") {
+    asio::thread_pool pool(4);
+    auto after = [](int turns) -> asio::awaitable<int> {
+        for (int i = 0; i < turns; ++i) {
+            co_await turn();
+        }
+        co_return turns;
+    };
+    std::atomic<int> fulfilled = 0, all = 0;
+    for (int round = 0; round < 300; ++round) {
+        fanout::when_all_settled(after(0), after(1), after(0), after(1), after(0), fanout::on(pool))(
+            asio::bind_executor(pool, [&](std::exception_ptr, auto const& settled) {
+                std::apply([&](auto const&... each) { fulfilled += (0 + ... + (each ? 1 : 0)); }, settled);
+            }));
+        fanout::when_all(after(0), after(1), after(0), after(1), fanout::on(pool), fanout::limit(2))(
+            asio::bind_executor(pool, [&](std::exception_ptr e, auto const&) { all += e ? 0 : 1; }));
+    }
+    pool.join();
+    CHECK(fulfilled == 5 * 300);
+    CHECK(all == 300);
 }
 
 TEST_CASE("on(executor): nothing that queues for a thread starts after the failure") {

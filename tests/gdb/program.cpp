@@ -177,7 +177,8 @@ asio::awaitable<void> all_scenes() {
     stop_here("nothing runs");
     co_await scene("another context", on_another_context);
     co_await scene("retries", try_all);
-    std::_Exit(0); // its sleeps would last for hours
+    stop_here("asleep"); // the two that ran have settled
+    std::_Exit(0);       // its sleeps would last for hours
 }
 
 int main() {

@@ -103,6 +103,7 @@ class Gdb(unittest.TestCase):
     def test_the_printers_fit_the_library(self):
         self.assertNotIn("fanout_printers.py:", self.all)
         self.assertNotIn("Python Exception", self.all)
+        self.assertNotIn("warning: RTTI symbol not found", self.all)
         self.assertNotIn("Traceback", self.all)
 
     def test_the_page_shows_what_gdb_says(self):
@@ -197,6 +198,13 @@ class Gdb(unittest.TestCase):
             awaited by try_all(gate&)
             lane 0: input 0 = 30, in try_again(int, {attempt}, gate&)
             lane 2: input 2 = 32, in try_again(int, {attempt}, gate&)
+            asleep: input 1, before attempt 2
+        """)
+
+    def test_one_of_which_nothing_runs_is_found_by_its_timer(self):
+        self.fan_outs("asleep", """
+        *$fanout1 = retry_rejected of 3: 0 running, 1 asleep before another attempt, 2 settled, 0 not started
+            awaited by try_all(gate&)
             asleep: input 1, before attempt 2
         """)
 

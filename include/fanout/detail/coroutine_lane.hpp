@@ -126,7 +126,8 @@ public:
     using typename base::ref;
 
     /// A lane that was its one child has ended.
-    static void child_ended(ref self, lane_type& l, std::exception_ptr e, [[maybe_unused]] void* value) {
+    static void child_ended(ref self, lane_type& l, [[maybe_unused]] std::exception_ptr&& e,
+                            [[maybe_unused]] void* value) {
         if constexpr (may_spawn_children) {
             auto& f = *self;
             f.job_.visit(l.work.index, [&](auto which) {
@@ -168,6 +169,7 @@ protected:
     bool spawns_child() {
         if constexpr (
             Job::fail_fast) { // a failure of one that is spawned is heard of late: nothing may come behind it
+            typename base::guard const lock(base::mutex_);
             return core_.exhausted();
         } else if constexpr (chains) {
             auto const n = calls.load(std::memory_order_relaxed);
@@ -206,13 +208,15 @@ protected:
                     return;
                 }
             }
-            l.initiating = true; // a lane may chain children while it has not suspended
+            if constexpr (chains) { // which a lane does while it has not suspended
+                l.initiating = true;
+            }
             boost::asio::co_spawn(executor_as<AwaitableExecutor>(l),
                                   run_lane<AwaitableExecutor>(*self_pointer(), l, which),
                                   lane_end<Executor, !Job::fail_fast>(any_ref(self_pointer()), l));
-            l.initiating = false;
-            if constexpr (chains && !Job::fail_fast) {
-                if (l.work.index == 0) {
+            if constexpr (chains) {
+                l.initiating = false;
+                if (!Job::fail_fast && which == 0) {
                     first_suspends.store(core_.pulled_count() == 1, std::memory_order_relaxed);
                 }
             }

@@ -79,7 +79,7 @@ public:
         }
     }
 
-    BOOST_NOINLINE void destroy() noexcept override {
+    BOOST_NOINLINE void destroy() noexcept {
         allocator_type alloc(allocator_);
         this->~fan_out();
         std::allocator_traits<allocator_type>::deallocate(alloc, this, 1);
@@ -87,15 +87,23 @@ public:
 
     // ---- what lanes call
 
-    void end_of_lane(lane_head& l) override {
-        base::lane_ended(ref::adopt(this), static_cast<lane_type&>(l));
+    static void destroy_any(any_fan_out& f) noexcept {
+        auto& self = static_cast<fan_out&>(f); // a debugger's printers know the type by this variable
+        self.destroy();
     }
-    void end_of_child(lane_head& l, std::exception_ptr e, void* value) override {
-        base::child_ended(ref::adopt(this), static_cast<lane_type&>(l), std::move(e), value);
-    }
-    void const* place_of(lane_head const& l) const noexcept override {
-        return &base::executor_of(static_cast<lane_type const&>(l));
-    }
+    static constexpr fan_out_functions by_type{
+        &destroy_any,
+        [](any_fan_out& f, lane_head& l) {
+            base::lane_ended(ref::adopt(static_cast<fan_out*>(&f)), static_cast<lane_type&>(l));
+        },
+        [](any_fan_out& f, lane_head& l, std::exception_ptr&& e, void* value) {
+            base::child_ended(ref::adopt(static_cast<fan_out*>(&f)), static_cast<lane_type&>(l), std::move(e),
+                              value);
+        },
+        [](any_fan_out const& f, lane_head const& l) noexcept -> void const* {
+            return std::addressof(
+                static_cast<fan_out const&>(f).executor_of(static_cast<lane_type const&>(l)));
+        }};
 
     using base::cancellable;
     using base::chains;

@@ -119,7 +119,8 @@ public:
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
     fan_state(Job&& job, Allocator const& allocator)
-        : job_(std::move(job)),
+        : any_fan_out(FanOut::by_type),
+          job_(std::move(job)),
           start_(job_.needs_clock() || Job::retry_type::notifies ? clock::now() : time_point()),
           deadline_(job_.deadline(start_)),
           core_(job_.template config<core>(deadline_)),

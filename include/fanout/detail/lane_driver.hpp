@@ -34,8 +34,9 @@ public:
 
     /// A lane goes from child to child only where all children are of one type.
     static constexpr bool reuses_lanes = Job::homogeneous;
-    /// Among children of several types, those that complete synchronously run one within the other.
-    static constexpr bool chains = !Job::homogeneous && !Job::retries && alike<typename Job::child_types>;
+    /// Among children of several types, those that complete synchronously run one within the other, where that is no loss.
+    static constexpr bool chains =
+        !Job::homogeneous && !Job::retries && !Threaded && alike<typename Job::child_types>;
     using base::looks_for_reentrancy;
     /// Children that are not to follow one another in a lane may be spawned by themselves.
     static constexpr bool may_spawn_children =

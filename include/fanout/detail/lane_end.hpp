@@ -30,7 +30,7 @@ public:
 
     template <class F>
     void execute(F&& f) const {
-        if (auto const& ex = *static_cast<Executor const*>(engine_->place_of(*lane_)); runs_here(ex)) {
+        if (auto const& ex = place(); runs_here(ex)) {
             std::decay_t<F>(std::forward<F>(f))();
         } else {
             boost::asio::dispatch(ex, std::forward<F>(f));
@@ -38,6 +38,10 @@ public:
     }
 
 private:
+    Executor const& place() const noexcept {
+        return *static_cast<Executor const*>(engine_->functions().place_of(*engine_, *lane_));
+    }
+
     any_fan_out const* engine_;
     lane_head const* lane_;
 };
@@ -65,7 +69,10 @@ public:
         return engine_->cancellable() ? lane_->signal.slot() : cancellation_slot_type();
     }
 
-    void operator()(std::exception_ptr) { engine_.release()->end_of_lane(*lane_); }
+    void operator()(std::exception_ptr) {
+        auto& f = *engine_.release();
+        f.functions().end_of_lane(f, *lane_);
+    }
 
 protected:
     any_ref engine_;
@@ -91,7 +98,8 @@ public:
     void operator()(std::exception_ptr e, T&&... value) {
         void* p = nullptr;
         ((p = const_cast<void*>(static_cast<void const volatile*>(std::addressof(value)))), ...);
-        this->engine_.release()->end_of_child(*this->lane_, std::move(e), p);
+        auto& f = *this->engine_.release();
+        f.functions().end_of_child(f, *this->lane_, std::move(e), p);
     }
 };
 

@@ -14,7 +14,20 @@
 
 namespace fanout::detail {
 
+class any_fan_out;
 struct lane_head;
+
+/// What a fan-out does where its type is not known. (Virtual functions would have debuggers look for its type by its name,
+/// which they do not find.)
+struct fan_out_functions {
+    void (*destroy)(any_fan_out&) noexcept;
+    /// A coroutine lane has ended. Takes over a reference.
+    void (*end_of_lane)(any_fan_out&, lane_head&);
+    /// So has one that was its only child, which yielded `*value`, if no error. Takes over a reference.
+    void (*end_of_child)(any_fan_out&, lane_head&, std::exception_ptr&&, void* value);
+    /// The `Executor` that a lane runs on.
+    void const* (*place_of)(any_fan_out const&, lane_head const&) noexcept;
+};
 
 /// A fan-out, whatever its type.
 class any_fan_out {
@@ -22,18 +35,12 @@ public:
     any_fan_out(any_fan_out const&) = delete;
     any_fan_out& operator=(any_fan_out const&) = delete;
 
+    fan_out_functions const& functions() const noexcept { return *functions_; }
     /// Whether children may be asked to end.
     bool cancellable() const noexcept { return cancellable_; }
 
-    /// A coroutine lane has ended. Takes over a reference.
-    virtual void end_of_lane(lane_head& l) = 0;
-    /// So has one that was its only child, which yielded `*value`, if no error. Takes over a reference.
-    virtual void end_of_child(lane_head& l, std::exception_ptr e, void* value) = 0;
-    /// The `Executor` that a lane runs on.
-    virtual void const* place_of(lane_head const& l) const noexcept = 0;
-
 protected:
-    any_fan_out() = default;
+    explicit any_fan_out(fan_out_functions const& f) noexcept : functions_(&f) {}
     ~any_fan_out() = default;
 
     std::atomic<std::size_t> references_{0};
@@ -41,7 +48,10 @@ protected:
 
 private:
     friend counted_ref<any_fan_out>;
-    virtual void destroy() noexcept = 0;
+
+    void destroy() noexcept { functions_->destroy(*this); }
+
+    fan_out_functions const* functions_;
 };
 
 using any_ref = counted_ref<any_fan_out>;

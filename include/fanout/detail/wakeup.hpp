@@ -51,6 +51,7 @@ public:
             pending->target = &f;
             pending->fire = fire;
         }
+        armed_ = false; // should there be no memory for another wait: the one before it ends
         timer_->expires_at(t);
         timer_->async_wait(alarm_handler{pending});
         if (!pending->owner) {
