@@ -145,19 +145,24 @@ class Server:
     def kill(self):
         """As a crash would: no goodbye. The folder stays, so `start()` can bring it back on the same port."""
         if self.process:
-            # All of it at once: nobody is to notice that one of its processes is gone while another still answers. (Its
-            # children would not be ours to wait for any more, and until they are gone it cannot come back.)
+            # All of it at once: nobody is to notice that one of its processes is gone while another still answers. So all
+            # are stopped first; then the one that listens ends before those that hold connections, so that who connects
+            # again is refused. (Its children are not ours to wait for, and until they are gone it cannot come back.)
             children = []
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGSTOP)  # it starts no more of them
                 children = children_of(self.process.pid)
-            for number in (signal.SIGSTOP, signal.SIGKILL):
+
+            def send(number):
                 for child in children:
                     with contextlib.suppress(ProcessLookupError):
                         signal.pidfd_send_signal(child, number)
+
+            send(signal.SIGSTOP)
             self.process.kill()
             self.process.wait()
             self.process = None
+            send(signal.SIGKILL)
             for child in children:
                 select.select([child], [], [], 10)
                 os.close(child)
