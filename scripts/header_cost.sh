@@ -98,13 +98,13 @@ cost() { # <unit>: milliseconds of user time, or instructions, into $costs
     [ "$costs" -gt 0 ] || fail "could not measure what $1 takes"
 }
 
-measure_again=1
-[ $measure = time ] || pairs=1 measure_again=0
+batches=4
+[ $measure = time ] || pairs=1 batches=1
 compile "$with" # once unmeasured: whether it compiles, and the files are in memory then
 compile "$without"
 above() { awk -v ratio="$1" -v most="$at_most" 'BEGIN { exit !(ratio > most) }'; }
 measured=0
-for ((batch = 0; batch < (measure_again ? 4 : 1); ++batch)); do
+for ((batch = 0; batch < batches; ++batch)); do
     for ((pair = 0; pair < pairs; ++pair)); do
         if [ $((pair % 2)) -eq 0 ]; then
             cost "$with" && ours=$costs
