@@ -6,7 +6,9 @@
 
 #include <fanout/detail/counted_ref.hpp>
 #include <fanout/detail/intake.hpp>
+#include <fanout/detail/permit_end.hpp>
 #include <fanout/detail/permit_waiting.hpp>
+#include <fanout/detail/step.hpp>
 
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/post.hpp>
@@ -33,9 +35,7 @@ public:
         waiting_.withdrawn = false;
         if constexpr (Threaded) {
             try {
-                boost::asio::post(self().executor(), [f = counted_ref<FanOut>(&self())]() mutable {
-                    FanOut::enter(std::move(f), [](FanOut& inside) { inside.stand_in_line(); });
-                });
+                boost::asio::post(self().executor(), make_step<&asking::line_up>(ref(&self())));
             } catch (...) {
                 core_.answered();
                 throw;
@@ -57,7 +57,9 @@ public:
             } else {
                 job_.admission().async_acquire(
                     waiting_.wanted,
-                    permit_end<FanOut>(counted_ref<FanOut>(&self()), waiting_.withdrawal.slot()));
+                    permit_end<any_ref, Executor, permit_type>(erased(ref(&self())), self().executor(),
+                                                               &asking::take_answer,
+                                                               waiting_.withdrawal.slot()));
             }
         } catch (...) {
             answer_later(std::current_exception());
@@ -67,9 +69,8 @@ public:
     /// The limit threw: as if it had completed with that, which it must not do before the call returns.
     void answer_later(std::exception_ptr error) {
         try {
-            boost::asio::post(self().executor(), [f = counted_ref<FanOut>(&self()), error]() mutable {
-                FanOut::enter(std::move(f), [&](FanOut& inside) { inside.answered(std::move(error), {}); });
-            });
+            boost::asio::post(self().executor(),
+                              make_step<&asking::take_error>(ref(&self()), std::move(error)));
         } catch (...) {
             guard const lock(this->mutex_);
             core_.answered();
@@ -78,7 +79,7 @@ public:
     }
 
     /// The limit has answered.
-    void answered(std::exception_ptr error, typename admission::permit_type permit) {
+    void answered(std::exception_ptr error, typename base::permit_type permit) {
         {
             guard const lock(this->mutex_);
             core_.answered();
@@ -112,9 +113,7 @@ public:
 
     void withdraw() noexcept {
         if constexpr (Threaded) {
-            boost::asio::post(self().executor(), [f = counted_ref<FanOut>(&self())]() mutable {
-                FanOut::enter(std::move(f), [](FanOut& inside) { inside.emit_withdrawal(); });
-            });
+            boost::asio::post(self().executor(), make_step<&asking::withdraw_there>(ref(&self())));
         } else {
             emit_withdrawal();
         }
@@ -126,8 +125,25 @@ protected:
     using base::core_;
     using base::job_;
     using base::waiting_;
+    using typename base::permit_type;
 
 private:
+    using ref = counted_ref<FanOut>;
+
+    static void line_up(ref self) {
+        FanOut::enter(std::move(self), [](FanOut& f) { f.stand_in_line(); });
+    }
+    static void withdraw_there(ref self) {
+        FanOut::enter(std::move(self), [](FanOut& f) { f.emit_withdrawal(); });
+    }
+    static void take_answer(any_ref self, std::exception_ptr error, permit_type&& permit) {
+        FanOut::enter(unerased<FanOut>(std::move(self)),
+                      [&](FanOut& f) { f.answered(std::move(error), std::move(permit)); });
+    }
+    static void take_error(ref self, std::exception_ptr error) {
+        take_answer(erased(std::move(self)), std::move(error), {});
+    }
+
     FanOut& self() noexcept { return static_cast<FanOut&>(*this); }
 };
 

@@ -4,18 +4,15 @@
 // A permit of each of several limits, taken one after another in one order everywhere.
 
 #include <fanout/detail/joint_permit.hpp>
-#include <fanout/detail/mapped_handler.hpp>
+#include <fanout/detail/permit_end.hpp>
 #include <fanout/detail/visit_index.hpp>
-#include <fanout/error.hpp>
 #include <fanout/limit/admission.hpp>
 
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
-#include <boost/asio/associator.hpp>
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/compose.hpp>
+#include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 
 #include <algorithm>
 #include <array>
@@ -31,26 +28,6 @@
 #include <utility>
 
 namespace fanout::detail {
-
-/// A handler that is kept elsewhere, too.
-template <class Handler>
-class kept_handler {
-public:
-    explicit kept_handler(std::shared_ptr<Handler> h) noexcept : handler_(std::move(h)) {}
-
-    void operator()(auto&&... args) { (*handler_)(std::forward<decltype(args)>(args)...); }
-
-    Handler const& handler() const noexcept { return *handler_; }
-
-private:
-    std::shared_ptr<Handler> handler_;
-};
-
-/// A permit that is known by its limit's place.
-template <std::size_t I, class Permit>
-struct placed {
-    Permit permit;
-};
 
 /// Asks each of several limits. While it waits for one it holds the permits of those before, which cannot lock up:
 /// everyone asks in the order of the limits' addresses, and those that depend on nobody, a rate's tokens, come last.
@@ -133,12 +110,14 @@ public:
         return p;
     }
 
+    /// `handler` is a `permit_end`.
     template <class Handler>
-    void async_acquire(request const& r, Handler&& handler) {
-        boost::asio::async_compose<Handler, void(std::exception_ptr, permit_type)>(wait(*this, r), handler);
+    void async_acquire(request const& r, Handler handler) {
+        wait<Handler>::ask_next(std::make_shared<wait<Handler>>(*this, r, std::move(handler)));
     }
 
 private:
+    template <class Handler>
     class wait;
 
     /// In whose line the fan-out waits; `size` where in none. It is moved only before anyone waits.
@@ -155,73 +134,75 @@ private:
 
 /// Asks one after another. The admission lives in the fan-out, which the handler owns.
 template <class... Admissions>
+template <class Handler>
 class joint_admission<Admissions...>::wait {
+    using pointer = std::shared_ptr<wait>;
+    using executor = boost::asio::associated_executor_t<Handler>;
+
 public:
-    wait(joint_admission& owner, request const& r) : owner_(&owner), wanted_(r) {}
+    wait(joint_admission& owner, request const& r, Handler&& h)
+        : handler_(std::move(h)),
+          executor_(boost::asio::get_associated_executor(handler_)),
+          cancellation_(boost::asio::get_associated_cancellation_slot(handler_)),
+          owner_(&owner),
+          wanted_(r) {}
 
-    template <class Self>
-    void operator()(Self& self) {
-        ask_next(self);
-    }
-
-    struct refusal {};
-    template <class Self>
-    void operator()(Self& self, std::exception_ptr error, refusal) {
-        refuse(self, std::move(error));
-    }
-
-    template <class Self, class Error, std::size_t I, class Permit>
-    void operator()(Self& self, Error const& error, placed<I, Permit> got) {
-        owner_->standing_.at = size;
-        std::get<I>(got_.all) = std::move(got.permit);
-        if (error) {
-            refuse(self, as_pointer(error));
-        } else if (self.cancelled() != boost::asio::cancellation_type::none) {
-            refuse(self,
-                   as_pointer(boost::asio::error::make_error_code(boost::asio::error::operation_aborted)));
-        } else if (++step_ < size) {
-            ask_next(self);
-        } else {
-            got_.standing_at = &owner_->standing_.at;
-            self.complete(nullptr, std::move(got_));
-        }
-    }
-
-private:
-    static std::exception_ptr as_pointer(std::exception_ptr const& e) { return e; }
-    static std::exception_ptr as_pointer(error_code const& e) {
-        return std::make_exception_ptr(boost::system::system_error(e));
-    }
-
-    template <class Self>
-    void refuse(Self& self, std::exception_ptr error) {
-        got_.release();
-        self.complete(std::move(error), permit_type());
-    }
-
-    template <class Self>
-    void ask_next(Self& self) {
-        auto& owner = *owner_;
-        visit_index<size>(owner.order_[step_], [&](auto at) {
+    /// What the limit throws is its refusal. Of the first it is left to the caller, where the handler must not be called yet.
+    static void ask_next(pointer self) {
+        auto& w = *self;
+        auto& owner = *w.owner_;
+        visit_index<size>(owner.order_[w.step_], [&](auto at) {
             auto& member = std::get<at>(owner.members_);
-            auto const r = std::get<at>(wanted_);
-            owner.standing_.at = at;
             using permit = typename std::remove_cvref_t<decltype(member)>::permit_type;
-            auto const place = [](permit p) { return placed<decltype(at)::value, permit>{std::move(p)}; };
-            auto const kept = std::make_shared<Self>(std::move(self)); // in case that the limit throws
+            owner.standing_.at = at;
             try {
-                using handler = kept_handler<Self>;
-                member.async_acquire(r, mapped(handler(kept), place));
+                member.async_acquire(
+                    std::get<at>(w.wanted_),
+                    permit_end<std::shared_ptr<void>, executor, permit>(
+                        self, w.executor_, &wait::answered<decltype(at)::value, permit>, w.cancellation_.slot()));
             } catch (...) {
                 owner.standing_.at = size;
-                auto const ex = boost::asio::get_associated_executor(*kept);
-                boost::asio::post(ex, [kept, error = std::current_exception()]() mutable {
-                    (*kept)(std::move(error), refusal());
-                });
+                if (w.step_ == 0) {
+                    throw;
+                }
+                end(std::move(self), std::current_exception());
             }
         });
     }
 
+private:
+    template <std::size_t I, class Permit>
+    static void answered(std::shared_ptr<void> self, std::exception_ptr error, Permit&& got) {
+        auto& w = *static_cast<wait*>(self.get());
+        w.owner_->standing_.at = size;
+        std::get<I>(w.got_.all) = std::move(got);
+        if (!error && w.cancellation_.cancelled() != boost::asio::cancellation_type::none) {
+            error = exception_of(boost::asio::error::operation_aborted);
+        }
+        auto mine = std::static_pointer_cast<wait>(std::move(self));
+        if (error || ++w.step_ == size) {
+            end(std::move(mine), std::move(error));
+        } else {
+            ask_next(std::move(mine));
+        }
+    }
+
+    static void end(pointer self, std::exception_ptr error) {
+        auto handler = std::move(self->handler_);
+        auto got = std::exchange(self->got_, permit_type());
+        if (error) {
+            got.release();
+            got = permit_type();
+        } else {
+            got.standing_at = &self->owner_->standing_.at;
+        }
+        self.reset(); // before the handler is called
+        std::move(handler)(std::move(error), std::move(got));
+    }
+
+    Handler handler_;
+    executor executor_;
+    boost::asio::cancellation_state cancellation_;
     joint_admission* owner_;
     request wanted_;
     permit_type got_;
@@ -248,14 +229,3 @@ auto make_joint_admission(std::tuple<Admissions...>&& admissions) {
 }
 
 } // namespace fanout::detail
-
-template <template <class, class> class Associator, class Handler, class Default>
-struct boost::asio::associator<Associator, fanout::detail::kept_handler<Handler>, Default>
-    : Associator<Handler, Default> {
-    static auto get(fanout::detail::kept_handler<Handler> const& h) noexcept {
-        return Associator<Handler, Default>::get(h.handler());
-    }
-    static auto get(fanout::detail::kept_handler<Handler> const& h, Default const& d) noexcept {
-        return Associator<Handler, Default>::get(h.handler(), d);
-    }
-};

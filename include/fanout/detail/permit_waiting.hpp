@@ -5,10 +5,8 @@
 
 #include <fanout/detail/fan_core.hpp>
 #include <fanout/detail/limit_parts.hpp>
-#include <fanout/error.hpp>
 
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/system/system_error.hpp>
 
 #include <exception>
 #include <optional>
@@ -62,41 +60,5 @@ struct permit_waiting {
 };
 template <class Item, class Place>
 struct permit_waiting<no_admission, Item, Place> {};
-
-/// Takes the permit that a fan-out waited for. Owns the fan-out.
-template <class FanOut>
-class permit_end {
-public:
-    using executor_type = typename FanOut::executor_type;
-    using cancellation_slot_type = boost::asio::cancellation_slot;
-    using permit_type = typename FanOut::admission::permit_type;
-
-    permit_end(typename FanOut::ref f, boost::asio::cancellation_slot slot) noexcept
-        : fan_out_(std::move(f)), slot_(slot) {}
-
-    executor_type get_executor() const noexcept { return fan_out_->executor(); }
-    cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
-
-    void operator()(error_code const& error, permit_type permit) {
-        (*this)(error ? exception_of(error) : nullptr, std::move(permit));
-    }
-    void operator()(std::exception_ptr error, permit_type permit) {
-        slot_.clear(); // it may have left its cancellation handler behind
-        FanOut::enter(std::move(fan_out_),
-                      [&](FanOut& f) { f.answered(std::move(error), std::move(permit)); });
-    }
-
-private:
-    static std::exception_ptr exception_of(error_code const& error) noexcept {
-        try {
-            return std::make_exception_ptr(boost::system::system_error(error));
-        } catch (...) { // no memory for its text
-            return std::current_exception();
-        }
-    }
-
-    typename FanOut::ref fan_out_;
-    boost::asio::cancellation_slot slot_;
-};
 
 } // namespace fanout::detail

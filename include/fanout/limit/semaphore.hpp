@@ -113,6 +113,8 @@ public:
 
 private:
     template <class Handler>
+    struct answer;
+    template <class Handler>
     class waiter_for;
 
     static std::size_t checked(std::size_t permits) {
@@ -195,6 +197,15 @@ inline semaphore::permit semaphore::try_acquire(std::size_t weight) {
     return permit(*this, line_.take(weight), weight);
 }
 
+/// What a handler is called with, on its way to it.
+template <class Handler>
+struct semaphore::answer {
+    void operator()() { std::move(handler)(error, std::move(got)); }
+    Handler handler;
+    error_code error;
+    permit got;
+};
+
 /// Someone in the line, with what belongs to its context.
 template <class Handler>
 class semaphore::waiter_for final : public detail::permit_line::waiter {
@@ -214,7 +225,7 @@ public:
     void deliver(error_code const& error, std::size_t taken) noexcept override {
         permit p(*owner_, taken, this->weight);
         life_->remove(*this, [&] {
-            post(step{std::move(theirs_->handler), error, std::move(p)});
+            post(answer<Handler>{std::move(theirs_->handler), error, std::move(p)});
             theirs_.reset();
         });
     }
@@ -236,14 +247,7 @@ private:
         tracked work;
     };
 
-    struct step {
-        void operator()() { std::move(handler)(error, std::move(got)); }
-        Handler handler;
-        error_code error;
-        permit got;
-    };
-
-    void post(step&& last) {
+    void post(answer<Handler>&& last) {
         if constexpr (boost::asio::can_require_v<executor, boost::asio::execution::blocking_t::never_t>) {
             boost::asio::post(theirs_->ex, std::move(last));
         } else { // it might run the handler on the spot
@@ -266,9 +270,8 @@ void semaphore::wait(Handler&& handler, std::size_t weight) {
         auto const error = reentrant ? make_error_code(errc::reentrant_limit) : error_code();
         auto const ex = boost::asio::get_associated_executor(handler);
         auto const immediate = boost::asio::get_associated_immediate_executor(handler, ex);
-        boost::asio::dispatch(immediate,
-                              [h = handler_type(std::forward<Handler>(handler)), error,
-                               p = std::move(got)]() mutable { std::move(h)(error, std::move(p)); });
+        boost::asio::dispatch(
+            immediate, answer<handler_type>{std::forward<Handler>(handler), error, std::move(got)});
         return;
     }
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
