@@ -37,13 +37,16 @@ enum class verdict : std::uint8_t {
     retry, ///< may be run again: ask for the delay, then answer sleep(), or not
 };
 
-/// What of the core a fan-out may use; the rest costs it nothing.
-struct all_of_the_core {
-    static constexpr bool sleeps = true; ///< inputs are run again
-    static constexpr bool parks = true;  ///< inputs may have to wait after they were pulled
-    static constexpr bool asks = true;   ///< permits come from a limit that others share
-    static constexpr bool counts = true; ///< there is a window
+/// What of the core a fan-out may use; the rest costs it nothing. `Sleeps`: inputs are run again. `Parks`: they may have to
+/// wait after they were pulled. `Asks`: permits come from a limit that others share. `Counts`: there is a window.
+template <bool Sleeps, bool Parks, bool Asks, bool Counts>
+struct core_uses {
+    static constexpr bool sleeps = Sleeps;
+    static constexpr bool parks = Parks;
+    static constexpr bool asks = Asks;
+    static constexpr bool counts = Counts;
 };
+using all_of_the_core = core_uses<true, true, true, true>;
 
 /// Events in, answers out. A permit is taken by `take()` and given back when its child settles or when there
 /// was nothing to run. Lanes are counted from `lane_opened()` to `lane_ended()`, since a lane may end some time

@@ -109,12 +109,8 @@ public:
     using lane_type =
         lane<time_point, typename Job::item, strand, held_permit<admission>, place, about, memory>;
     using resting = resting_input<typename Job::item, place>;
-    struct uses {
-        static constexpr bool sleeps = Job::retries;
-        static constexpr bool parks = Job::keyed || admission::by_input;
-        static constexpr bool asks = !std::is_same_v<admission, no_admission>;
-        static constexpr bool counts = !Job::is_unlimited;
-    };
+    using uses = core_uses<Job::retries, Job::keyed || admission::by_input,
+                           !std::is_same_v<admission, no_admission>, !Job::is_unlimited>;
     using core = fan_core<time_point, resting, uses>;
     using guard = std::lock_guard<std::conditional_t<Threaded, std::mutex, no_mutex>>;
 
