@@ -55,11 +55,10 @@ public:
             if (useless) {
                 answered(nullptr, {});
             } else {
-                job_.admission().async_acquire(
-                    waiting_.wanted,
-                    permit_end<any_ref, Executor, permit_type>(erased(ref(&self())), self().executor(),
-                                                               &asking::take_answer,
-                                                               waiting_.withdrawal.slot()));
+                job_.admission().async_acquire(waiting_.wanted,
+                                               permit_end<any_ref, Executor, permit_type>(
+                                                   erased(ref(&self())), self().executor(),
+                                                   &asking::take_answer, waiting_.withdrawal.slot()));
             }
         } catch (...) {
             answer_later(std::current_exception());

@@ -156,10 +156,10 @@ public:
             using permit = typename std::remove_cvref_t<decltype(member)>::permit_type;
             owner.standing_.at = at;
             try {
-                member.async_acquire(
-                    std::get<at>(w.wanted_),
-                    permit_end<std::shared_ptr<void>, executor, permit>(
-                        self, w.executor_, &wait::answered<decltype(at)::value, permit>, w.cancellation_.slot()));
+                member.async_acquire(std::get<at>(w.wanted_),
+                                     permit_end<std::shared_ptr<void>, executor, permit>(
+                                         self, w.executor_, &wait::answered<decltype(at)::value, permit>,
+                                         w.cancellation_.slot()));
             } catch (...) {
                 owner.standing_.at = size;
                 if (w.step_ == 0) {

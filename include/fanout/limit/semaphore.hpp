@@ -270,8 +270,8 @@ void semaphore::wait(Handler&& handler, std::size_t weight) {
         auto const error = reentrant ? make_error_code(errc::reentrant_limit) : error_code();
         auto const ex = boost::asio::get_associated_executor(handler);
         auto const immediate = boost::asio::get_associated_immediate_executor(handler, ex);
-        boost::asio::dispatch(
-            immediate, answer<handler_type>{std::forward<Handler>(handler), error, std::move(got)});
+        boost::asio::dispatch(immediate,
+                              answer<handler_type>{std::forward<Handler>(handler), error, std::move(got)});
         return;
     }
     auto slot = boost::asio::get_associated_cancellation_slot(handler);
