@@ -13,7 +13,7 @@ scripts/setup.sh test
 
 jobs=$(nproc)
 # shellcheck disable=SC2086 # several arguments in one variable are meant
-cmake --preset dev -DFANOUT_TEST_SERVERS=ON \
+cmake --preset dev -DFANOUT_TEST_SERVERS=ON -DFANOUT_TEST_UNITY=ON \
     "-DFANOUT_DYNAMODB_LOCAL=$fanout_dynamodb_local" "-DFANOUT_NGINX=$(fanout_find_nginx)" \
     "-DFANOUT_POSTGRES_BIN=$(fanout_find_postgres)" "-DFANOUT_REDIS_SERVER=$(fanout_find_redis)" ${FANOUT_CMAKE_ARGS-}
 cmake --build build/dev --parallel "$jobs"

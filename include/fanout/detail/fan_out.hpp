@@ -69,9 +69,7 @@ public:
         }
         self->completion_.connect(*self);
         initiation const here(self.get());
-        if constexpr (Threaded) {
-            begin_now(std::move(self));
-        } else if (runs_here(self->executor_)) {
+        if (Threaded || runs_here(self->executor_)) {
             begin_now(std::move(self));
         } else {
             auto const on = self->executor_; // it may be gone before dispatch returns
