@@ -61,6 +61,7 @@ public:
                                                    &asking::take_answer, waiting_.withdrawal.slot()));
             }
         } catch (...) {
+            waiting_.withdrawal.slot().clear(); // what the limit left there may own the fan-out
             answer_later(std::current_exception());
         }
     }

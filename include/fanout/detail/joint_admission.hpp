@@ -9,7 +9,6 @@
 #include <fanout/limit/admission.hpp>
 
 #include <boost/asio/associated_cancellation_slot.hpp>
-#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/cancellation_state.hpp>
 #include <boost/asio/cancellation_type.hpp>
 #include <boost/asio/error.hpp>
@@ -137,12 +136,11 @@ template <class... Admissions>
 template <class Handler>
 class joint_admission<Admissions...>::wait {
     using pointer = std::shared_ptr<wait>;
-    using executor = boost::asio::associated_executor_t<Handler>;
+    using executor = typename Handler::executor_type;
 
 public:
     wait(joint_admission& owner, request const& r, Handler&& h)
         : handler_(std::move(h)),
-          executor_(boost::asio::get_associated_executor(handler_)),
           cancellation_(boost::asio::get_associated_cancellation_slot(handler_)),
           owner_(&owner),
           wanted_(r) {}
@@ -151,6 +149,7 @@ public:
     static void ask_next(pointer self) {
         auto& w = *self;
         auto& owner = *w.owner_;
+        std::exception_ptr thrown;
         visit_index<size>(owner.order_[w.step_], [&](auto at) {
             auto& member = std::get<at>(owner.members_);
             using permit = typename std::remove_cvref_t<decltype(member)>::permit_type;
@@ -158,16 +157,21 @@ public:
             try {
                 member.async_acquire(std::get<at>(w.wanted_),
                                      permit_end<std::shared_ptr<void>, executor, permit>(
-                                         self, w.executor_, &wait::answered<decltype(at)::value, permit>,
+                                         self, w.handler_.executor(),
+                                         &wait::answered<decltype(at)::value, permit>,
                                          w.cancellation_.slot()));
             } catch (...) {
                 owner.standing_.at = size;
-                if (w.step_ == 0) {
-                    throw;
-                }
-                end(std::move(self), std::current_exception());
+                thrown = std::current_exception();
             }
         });
+        if (thrown) {
+            w.cancellation_.slot().clear(); // what the limit left there may own the wait
+            if (w.step_ == 0) {
+                std::rethrow_exception(std::move(thrown));
+            }
+            end(std::move(self), std::move(thrown));
+        }
     }
 
 private:
@@ -192,7 +196,6 @@ private:
         auto got = std::exchange(self->got_, permit_type());
         if (error) {
             got.release();
-            got = permit_type();
         } else {
             got.standing_at = &self->owner_->standing_.at;
         }
@@ -201,7 +204,6 @@ private:
     }
 
     Handler handler_;
-    executor executor_;
     boost::asio::cancellation_state cancellation_;
     joint_admission* owner_;
     request wanted_;

@@ -34,6 +34,7 @@ public:
     permit_end(Owner o, Executor const& ex, answer a, boost::asio::cancellation_slot slot) noexcept
         : owner_(std::move(o)), executor_(&ex), answer_(a), slot_(slot) {}
 
+    Executor const& executor() const noexcept { return *executor_; }
     executor_type get_executor() const noexcept { return *executor_; }
     cancellation_slot_type get_cancellation_slot() const noexcept { return slot_; }
 

@@ -13,6 +13,7 @@
 
 #include "../../support/harness.hpp"
 
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -34,6 +35,7 @@
 #include <array>
 #include <atomic>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <future>
 #include <memory>
@@ -41,6 +43,7 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -705,4 +708,104 @@ TEST_CASE("threads: a storm of fan-outs with limits in any order, many of them c
         CHECK(each.waiting() == 0);
     }
     CHECK(peak <= 4); // at most 1 + 2 + 3 + 1, and none runs with less than two of them
+}
+
+namespace {
+
+/// Limits of a user's own that are careless with the handler.
+struct careless {
+    using permit_type = semaphore::permit;
+    enum class way { leaves_it_in_its_slot, keeps_a_copy, throws_once };
+
+    explicit careless(way w) : how(w) {}
+
+    permit_type try_acquire() { return thrown ? permits.try_acquire() : permit_type(); }
+
+    template <class Handler>
+    void async_acquire(Handler handler) {
+        auto const ex = asio::get_associated_executor(handler);
+        auto slot = asio::get_associated_cancellation_slot(handler);
+        auto const shared = std::make_shared<Handler>(std::move(handler));
+        if (how == way::leaves_it_in_its_slot) {
+            slot.assign([shared](asio::cancellation_type) {});
+            throw std::runtime_error("no room in the queue");
+        }
+        if (how == way::throws_once && !std::exchange(thrown, true)) {
+            throw std::runtime_error("not now");
+        }
+        if constexpr (std::is_copy_constructible_v<Handler>) {
+            if (how == way::keeps_a_copy) {
+                kept.push_back(std::make_shared<Handler>(*shared));
+            }
+        }
+        asio::post(ex, [this, shared] { std::move (*shared)(error_code(), permits.try_acquire()); });
+    }
+
+    way how;
+    semaphore permits{9};
+    bool thrown = false;
+    std::vector<std::shared_ptr<void>> kept;
+};
+
+/// In memory, and so in which they are asked for.
+struct careless_in_between {
+    explicit careless_in_between(careless::way how) : limit(how) {}
+    semaphore before{9};
+    careless limit;
+    semaphore after{9};
+};
+
+asio::awaitable<int> echo(int i) { co_return i; }
+
+} // namespace
+
+TEST_CASE("a limit that leaves the handler in its slot and throws does not keep the fan-out alive") {
+    struct holder {
+        std::shared_ptr<int> held;
+        asio::awaitable<int> operator()(int i) const { return echo(i); }
+    };
+    careless_in_between x(careless::way::leaves_it_in_its_slot);
+    holder child{std::make_shared<int>()};
+    std::weak_ptr<int> const alive = child.held;
+    asio::io_context context(1);
+    SUBCASE("alone") {
+        auto const r = test::run(context, fanout::when_all_settled(inputs(3), std::move(child), x.limit));
+        CHECK(r->value->size() == 3);
+    }
+    SUBCASE("asked first") {
+        auto const r = test::run(
+            context, fanout::when_all_settled(inputs(3), std::move(child), all_of(x.limit, x.after)));
+        CHECK(r->value->size() == 3);
+    }
+    SUBCASE("asked last") {
+        auto const r = test::run(
+            context, fanout::when_all_settled(inputs(3), std::move(child), all_of(x.before, x.limit)));
+        CHECK(r->value->size() == 3);
+    }
+    CHECK(alive.expired());
+    CHECK(x.before.in_use() + x.limit.permits.in_use() + x.after.in_use() == 0);
+}
+
+TEST_CASE("a limit may keep a copy of what it was given for longer than the context") {
+    careless_in_between x(careless::way::keeps_a_copy);
+    {
+        asio::io_context context(1);
+        auto const r = test::launch(asio::make_strand(context),
+                                    fanout::when_all(inputs(3), echo, all_of(x.limit, x.after)));
+        test::poll(context);
+        CHECK(r->done);
+    }
+    CHECK_FALSE(x.limit.kept.empty());
+}
+
+TEST_CASE("children do not start while what a limit has thrown is handled") {
+    careless_in_between x(careless::way::throws_once);
+    auto const child = [](int i) {
+        CHECK_FALSE(std::current_exception());
+        return echo(i);
+    };
+    asio::io_context context(1);
+    auto const r = test::run(context, fanout::when_all_settled(inputs(3), child, all_of(x.before, x.limit)));
+    CHECK_FALSE(r->value->at(0));
+    CHECK(r->value->at(2));
 }
