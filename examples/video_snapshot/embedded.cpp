@@ -29,13 +29,6 @@ std::uint64_t splitmix64(std::uint64_t x) {
     return x ^ (x >> 31);
 }
 
-// Write-ahead log without a sync per commit: a commit is in the file's pages in the kernel, so that it survives a
-// kill -9 of this process, and takes microseconds. (A power cut may cost the last commits, never the file.)
-void configure(sqlite_connection& db) {
-    db.run("PRAGMA journal_mode = WAL");
-    db.run("PRAGMA synchronous = NORMAL");
-}
-
 // The rows are such as occur: a new video without a count, the largest count, ids with quotes and in Korean.
 void fill(sqlite_connection& db, std::uint64_t videos) {
     auto insert = db.prepare("INSERT INTO VIDEO (VIDEO_ID, VIEW) VALUES (?1, ?2)");
@@ -65,7 +58,7 @@ bool is_ours(sqlite_connection& db) { return read_number(db, "PRAGMA application
 // All of it in one transaction, so that a file is whole or empty, and of two programs that start on one new file
 // only one fills it. False: the other did.
 bool create(sqlite_connection& db, std::uint64_t videos) {
-    configure(db);
+    db.write_ahead();
     adapters::sqlite_transaction all(db);
     if (is_ours(db))
         return false;
@@ -89,7 +82,7 @@ std::unique_ptr<sqlite_connection> open(embedded_arguments const& a) {
         if (create(*db, a.videos.value_or(1000)))
             return db;
     }
-    configure(*db);
+    db->write_ahead();
     auto const count = read_number(*db, "SELECT count(*) FROM VIDEO");
     if (a.videos && static_cast<std::uint64_t>(count) != *a.videos)
         throw std::runtime_error(

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -176,6 +177,32 @@ TEST_CASE("an empty file, and an empty database, become a store") {
         db.run("PRAGMA journal_mode = WAL");
     }
     CHECK(await(snapshot::embedded_store(at(dir.file("b.db"), 3), "2026-11-22").videos()).size() == 3);
+}
+
+TEST_CASE("a write-ahead log is waited for while another writes, for the patience") {
+    folder const dir;
+    sqlite_connection writer(dir.file("a.db"), no_patience);
+    std::optional<sqlite_transaction> writing(writer);
+    sqlite_connection hasty(dir.file("a.db"), no_patience);
+    CHECK(sqlite_error_of([&] { hasty.write_ahead(); }) == SQLITE_BUSY);
+
+    struct watch {
+        std::optional<sqlite_transaction>& writing;
+        int tries = 0;
+    } watched{writing};
+    auto const ends_the_writing_at_the_third = [](unsigned, void* context, void*, void*) {
+        auto& w = *static_cast<watch*>(context);
+        if (++w.tries == 3)
+            w.writing->commit();
+        return 0;
+    };
+    sqlite_connection patient(dir.file("a.db"), std::chrono::hours(1));
+    sqlite3_trace_v2(patient.native_handle(), SQLITE_TRACE_STMT, ends_the_writing_at_the_third, &watched);
+    patient.write_ahead();
+    CHECK(watched.tries == 4); // the last of them of what follows
+    auto mode = writer.prepare("PRAGMA journal_mode");
+    CHECK(mode.step());
+    CHECK(mode.text(0) == "wal");
 }
 
 TEST_CASE("two that begin on one new file share what the first made") {
