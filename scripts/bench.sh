@@ -7,8 +7,8 @@
 # benchmarks/bounds.toml, each with its figure and `ok` or `MISS`.
 #   --quick       only the workloads that have a bound: under 5 minutes with the build
 #   --only        only this workload, or this contender and its floor; may be given several times
-#   --part        only what may be measured beside other work, instructions, allocations and memory (`counts`), or only the
-#                 bounds that are `times`
+#   --part        only the bounds, and what they are about: those that may be measured beside other work, of instructions,
+#                 allocations and memory (`counts`), or those that are `times`
 #   --svg FOLDER  also plots (benchmarks/plots), and the figures as FOLDER/results.tsv
 #   --write       also writes docs/benchmarks/table.md
 #   --no-worse    for the tests: status 1 only where a figure is so many percent above its bound or, where that is known to

@@ -20,7 +20,7 @@ fanout_gcc __VERSION__
 
 
 def configure(root, folder, tell):
-    """What there is to build: (workload, target, program)."""
+    """What there is to build: (workload/contender, target, program)."""
     tell("setup")
     if subprocess.run([root / "scripts/setup.sh", "bench"], check=False, stdout=subprocess.DEVNULL).returncode != 0:
         raise MeasurementError("scripts/setup.sh bench could not install what is missing (see above)")
@@ -40,7 +40,7 @@ def listed(programs):
         lines = programs.read_text().splitlines()
     except OSError as error:
         raise MeasurementError(f"{programs}: {error.strerror}") from None
-    return [(workload, target, path) for workload, _, target, path in (line.split("\t") for line in lines)]
+    return [(f"{workload}/{contender}", target, path) for workload, contender, target, path in (line.split("\t") for line in lines)]
 
 
 def build(folder, targets, jobs, tell):

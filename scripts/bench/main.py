@@ -27,7 +27,7 @@ def arguments():
     parser.add_argument("--only", action="append", default=[], metavar="WORKLOAD[/CONTENDER]",
                         help="only this workload, or this contender and its floor; may be given several times")  # fmt: skip
     parser.add_argument("--part", choices=bounds_file.PARTS,
-                        help="only what depends on what else the machine does, the bounds that are times; or only what does not")  # fmt: skip
+                        help="only the bounds, and of them those that depend on what else the machine does, times; or those that do not")  # fmt: skip
     parser.add_argument("--build-only", action="store_true", help="builds, and measures nothing")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N",
                         help="so many compilers and callgrinds at a time; by default one for each processor")  # fmt: skip
@@ -82,7 +82,7 @@ def wanted_by(given, name):
 
 def chosen_programs(parser, given, listed, bounds):
     """Those that are to be built: which contenders they have is known only then."""
-    workloads = {workload for workload, _, _ in listed}
+    workloads = {name.partition("/")[0] for name, _, _ in listed}
     for only in given.only:
         if only.partition("/")[0] not in workloads:
             parser.error(f"--only {only}: there is no such workload, but {', '.join(sorted(workloads))}")
@@ -91,7 +91,11 @@ def chosen_programs(parser, given, listed, bounds):
         asked &= {name.partition("/")[0] for bound in bounds for name in bound.names}
         if not asked:
             parser.error(f"--quick: {', '.join(given.only)} has no bound")
-    return [line for line in listed if line[0] in asked]
+    listed = [line for line in listed if line[0].partition("/")[0] in asked]
+    if given.part:
+        named = {name.partition("@")[0] for bound in bounds for name in bound.names}
+        listed = [line for line in listed if line[0] in named]
+    return listed
 
 
 def chosen_contenders(parser, given, known, bounds):
@@ -99,14 +103,14 @@ def chosen_contenders(parser, given, known, bounds):
     for only in given.only:
         if not any(wanted_by(argparse.Namespace(only=[only]), name) for name in known):
             parser.error(f"--only {only}: there is no such contender, but {', '.join(sorted(known))}")
-    # Of the times, the table has those of all contenders; the bounds need few.
-    chosen = {name for name in known if wanted_by(given, name)} if given.part != "times" else set()
+    chosen = {name for name in known if wanted_by(given, name)} if not given.part else set()
     bounds = [b for b in bounds if not given.only or (b.of and wanted_by(given, b.of))]
     for name in [name for bound in bounds for name in bound.names]:
         if name not in known:
             raise measure.MeasurementError(f"{given.bounds}: no program has the contender {name}")
         chosen.add(name)
-    chosen |= {known[name].floor for name in chosen if known[name].floor}
+    if not given.part:
+        chosen |= {known[name].floor for name in chosen if known[name].floor}
     for name in chosen - set(known):
         raise measure.MeasurementError(f"no program has the contender {name}, a floor")
     return [contender for name, contender in known.items() if name in chosen], bounds
@@ -132,7 +136,7 @@ def measured_rows(contenders, given, tell):
             for waited in [pool.submit(count, row) for row in rows.values()]:
                 waited.result()
         for row in rows.values():
-            if row.contender.floor:
+            if row.contender.floor in rows:
                 row.instructions_ratio = row.instructions / rows[row.contender.floor].instructions
     if given.part:
         return rows

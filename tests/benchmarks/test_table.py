@@ -211,9 +211,9 @@ class Table(unittest.TestCase):
         self.assert_held(done, "1 ×")
         self.assertNotIn("rest", done.stdout)
 
-    def test_the_parts_have_each_bound_once_and_the_times_stand_alone(self):
+    def test_the_parts_have_each_bound_once_and_only_what_it_is_about(self):
         self.contender("work/ours", time=290)
-        self.contender("work/other", fails="--run")
+        self.contender("work/other", fails="--list")
         self.bound(says="counted", at_most=1)
         self.bound(says="timed", measure="time", at_most=0.6)
         self.bound(says="said", measure="command", command=["/bin/echo", "7"], of="", to="", at_most=7)
@@ -221,15 +221,23 @@ class Table(unittest.TestCase):
         self.assertEqual((times.returncode, times.stderr), (0, ""))
         self.assertEqual(re.findall(r"^\| (counted|timed|said) \|", times.stdout, re.MULTILINE), ["timed", "said"])
         self.assertNotIn("`loop`", times.stdout)
-        self.contender("work/other")
         counts = self.run_it("--part", "counts", "--jobs", "1")
         self.assertEqual((counts.returncode, counts.stderr), (0, ""))
         self.assertEqual(re.findall(r"^\| (counted|timed|said) \|", counts.stdout, re.MULTILINE), ["counted"])
+        self.assertNotIn("`other`", counts.stdout)
         self.assertRegex(counts.stdout, r"\| work \| `ours` \| – \| 100 \| 1.00 × \| 0 \|")
         self.contender("work/ours", instructions=101, time=310)
         for part in ("times", "counts"):
             done = self.run_it("--part", part)
             self.assertEqual((done.returncode, done.stdout.count("MISS")), (1, 1), done)
+
+    def test_the_part_that_is_counted_needs_no_floor_that_no_bound_names(self):
+        self.contender("work/loop", fails="--list")
+        self.contender("work/ours")
+        self.bound(to="", at_most=100)
+        done = self.run_it("--part", "counts")
+        self.assert_held(done, "100 instructions")
+        self.assertNotIn("`loop`", done.stdout)
 
     def test_the_part_that_is_counted_takes_no_contender_that_cannot_be_timed(self):
         self.contender("work/ours", fails="--benchmark_filter=^work/ours/1000(/|$)")
