@@ -82,28 +82,30 @@ def version_of(compiler):
     return "__clang__" in macros, int(re.search(r"#define __GNUC__ (\d+)", macros)[1])
 
 
-def first_error(command, header):
-    """What a compiler says first of a unit that includes just this header."""
-    command = [*command, "-Wfatal-errors", "-fsyntax-only", "-fdiagnostics-color=never", "-x", "c++", "-"]
+def first_error(command, header, clang):
+    """What a compiler says first of a unit that includes just this header. clang, which would read the rest after it, and
+    take a second for each header, preprocesses only; that nothing is compiled before that line GCC says."""
+    read = ["-E", "-o", os.devnull] if clang else ["-Wfatal-errors", "-fsyntax-only"]
+    command = [*command, *read, "-fdiagnostics-color=never", "-x", "c++", "-"]
     unit = f"#include <{header}>\n"
     run = subprocess.run(command, input=unit, capture_output=True, text=True, timeout=300)
     error = re.search(r"error: (.*)$", run.stderr, re.MULTILINE)
     return re.sub(r'^#error |"', "", error[1]) if error else None
 
 
-def check_requirements(command):
+def check_requirements(command, clang):
     """What is wrong with what is said of a compiler that is not in C++20 mode, and of an old Boost."""
     headers = sorted(path.relative_to(INCLUDE).as_posix() for path in INCLUDE.rglob("*.hpp"))
     public = [header for header in headers if "/detail/" not in header]
     cpp17 = [option for option in command if not option.startswith("-std=")] + ["-std=c++17"]
-    said = [(f"<{header}> in C++17", NO_CPP20, first_error(cpp17, header)) for header in public]
+    said = [(f"<{header}> in C++17", NO_CPP20, first_error(cpp17, header, clang)) for header in public]
     with tempfile.TemporaryDirectory() as folder:
         version = Path(folder, "boost", "version.hpp")
         version.parent.mkdir()
         beside = [command[0], f"-I{folder}", *command[1:]]
         for number, sentence in ((108200, OLD_BOOST), (108300, None)):
             version.write_text(f'#define BOOST_VERSION {number}\n#define BOOST_LIB_VERSION "{number}"\n')
-            said.append((f"with Boost {number}", sentence, first_error(beside, "fanout.hpp")))
+            said.append((f"with Boost {number}", sentence, first_error(beside, "fanout.hpp", clang)))
     return [f"{at}: must say first\n    {wanted}\n  but says\n    {got}" for at, wanted, got in said if got != wanted]
 
 
@@ -141,7 +143,7 @@ def main(command):
                 wrong.append(f"{at}: {len(case.said) - 1} more:\n    " + "\n    ".join(": ".join(s) for s in case.said[1:]))
             if case.lines > SCREEN and not case.more:
                 wrong.append(f"{at}: {case.lines} lines, more than a screen")
-    wrong += check_requirements(given)
+    wrong += check_requirements(given, clang)
     if wrong:
         print(*wrong, sep="\n")
         print(f"{len(wrong)} wrong; the compiler said:\n{run.stderr}" if "-v" in sys.argv else f"{len(wrong)} wrong")

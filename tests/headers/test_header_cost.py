@@ -48,7 +48,7 @@ class HeaderCost(unittest.TestCase):
 
     def run_script(self, *arguments):
         return subprocess.run(
-            [ROOT / "scripts/header_cost.sh", "--include", self.include, "--pairs", "3", *arguments],
+            [ROOT / "scripts/header_cost.sh", "--include", self.include, "--pairs", "1", *arguments],
             capture_output=True,
             text=True,
             timeout=300,
