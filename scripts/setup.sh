@@ -8,7 +8,7 @@
 #   docs  what builds the documentation's site, and a browser without a window that its test reads it with
 #   test  bench, docs, doctest, the servers and clients of the integration tests and of the examples that need one, and what
 #         looks at pictures and traces: a browser without a window, node, speedscope
-#   ci    test, clang 19 with its sanitizers, clang-format, clang-tidy and llvm-cov of that, gcovr, and the headers of Boost 1.88
+#   ci    test, clang 19 with its sanitizers, clang-format, clang-tidy and llvm-cov of that, and the headers of Boost 1.88
 # What Debian has no fitting package for goes to ${XDG_CACHE_HOME:-~/.cache}/fanout; scripts/paths.sh says where.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -209,7 +209,7 @@ command -v node >/dev/null || test+=(nodejs)
 docs=(mkdocs mkdocs-material doxygen doxygen-awesome-css python3)
 # A whole browser does as well, as tests/integration/browser.py has it.
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || docs+=(chromium-headless-shell)
-ci=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 llvm-19 gcovr)
+ci=(clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19 llvm-19)
 
 case "${1-}" in
 demo) install_packages "${demo[@]}" ;;

@@ -8,7 +8,7 @@
 function(fanout_add_unity_tests label)
     set(labels unit ${label})
     list(LENGTH ARGN sources)
-    math(EXPR programs "(${sources} + 5) / 6")
+    math(EXPR programs "(${sources} + 7) / 8")
     if(sources EQUAL 0)
         return()
     endif()
