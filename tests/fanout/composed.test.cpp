@@ -9,11 +9,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/bind_executor.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <ranges>
@@ -391,20 +389,6 @@ TEST_CASE("composed children that end at once neither overflow the stack nor are
     auto const r = run(ctx, fanout::when_all(std::views::iota(0, 100'000), child, fanout::limit(8)));
     REQUIRE(r->value);
     CHECK(r->value->back() == 99'999);
-}
-
-TEST_CASE("composed children run in parallel on a thread pool") {
-    asio::thread_pool pool(4);
-    std::atomic<int> sum = 0;
-    auto const child = fanout::composed<void>([&sum](auto, int i) -> void {
-        co_await asio::post(asio::deferred);
-        sum += i;
-        co_await asio::post(asio::deferred);
-    });
-    auto all = fanout::when_all(std::views::iota(0, 1'000), child, fanout::limit(16),
-                                fanout::on(pool.get_executor()));
-    std::move(all)(asio::bind_executor(pool, asio::use_future)).get();
-    CHECK(sum == 499'500);
 }
 
 TEST_CASE("a composed child does several things one after another, with exceptions or without") {

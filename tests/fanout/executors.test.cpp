@@ -2,6 +2,7 @@
 
 // Where children run: serial executors as they are, strands where they are needed, threads. Made for TSan.
 
+#include <fanout/composed.hpp>
 #include <fanout/observe/stats.hpp>
 #include <fanout/retry_rejected.hpp>
 #include <fanout/when_all.hpp>
@@ -130,6 +131,20 @@ TEST_CASE("on(executor): several children side by side on threads, some of which
     pool.join();
     CHECK(fulfilled == 5 * 300);
     CHECK(all == 300);
+}
+
+TEST_CASE("composed children run in parallel on a thread pool") {
+    asio::thread_pool pool(4);
+    std::atomic<int> sum = 0;
+    auto const child = fanout::composed<void>([&sum](auto, int i) -> void {
+        co_await asio::post(asio::deferred);
+        sum += i;
+        co_await asio::post(asio::deferred);
+    });
+    auto all = fanout::when_all(std::views::iota(0, 1'000), child, fanout::limit(16),
+                                fanout::on(pool.get_executor()));
+    std::move(all)(asio::bind_executor(pool, asio::use_future)).get();
+    CHECK(sum == 499'500);
 }
 
 TEST_CASE("on(executor): nothing that queues for a thread starts after the failure") {

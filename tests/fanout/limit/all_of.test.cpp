@@ -18,8 +18,6 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
@@ -27,19 +25,12 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <deque>
-#include <exception>
 #include <functional>
-#include <future>
 #include <memory>
-#include <random>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -655,59 +646,6 @@ TEST_CASE("cancelled while a limit of one's own decides") {
     CHECK(d.under_way == 0);
     CHECK(d.inside == 0);
     CHECK(s.in_use() == 0);
-}
-
-TEST_CASE("threads: a storm of fan-outs with limits in any order, many of them cancelled") {
-    std::array<semaphore, 4> s{semaphore(1), semaphore(2), semaphore(3), semaphore(1)};
-    asio::thread_pool pool(4);
-    std::atomic<int> inside{0}, peak{0}, started{0};
-    auto const child = [&](int i) -> asio::awaitable<int> {
-        ++started;
-        auto const now = ++inside;
-        for (auto seen = peak.load(); now > seen && !peak.compare_exchange_weak(seen, now);) {
-        }
-        co_await test::turn();
-        --inside;
-        co_return i;
-    };
-    struct caller {
-        explicit caller(asio::thread_pool& p) : strand(asio::make_strand(p)) {}
-        asio::strand<asio::thread_pool::executor_type> strand;
-        asio::cancellation_signal cancel;
-    };
-    std::deque<caller> callers;
-    std::atomic<int> ended{0};
-    std::mt19937 random(11);
-    auto const launch = [&](auto operation) {
-        auto& c = callers.emplace_back(pool);
-        auto on_end = asio::bind_cancellation_slot(
-            c.cancel.slot(),
-            asio::bind_executor(c.strand, [&ended](std::exception_ptr, auto&&...) { ++ended; }));
-        asio::post(c.strand, [op = std::move(operation), h = std::move(on_end)]() mutable {
-            std::move(op)(std::move(h));
-        });
-        if (random() % 2 == 0) {
-            asio::post(c.strand, [&c] { c.cancel.emit(asio::cancellation_type::terminal); });
-        }
-    };
-    auto const weight = [](int i) { return 1 + i % 4; };
-    for (int round = 0; round < 25; ++round) {
-        auto const n = inputs(20);
-        launch(fanout::when_all(n, child, all_of(s[0], s[1], s[2], s[3])));
-        launch(fanout::when_all(n, child, all_of(s[3], s[2], s[1], s[0]), fanout::on(pool)));
-        launch(fanout::when_all_settled(n, child, all_of(s[2], s[0])));
-        launch(
-            fanout::when_all(n, child, all_of(fanout::weighted(s[2], weight), s[0], s[1]), fanout::on(pool)));
-        launch(fanout::when_all(n, child, all_of(s[1], fanout::weighted(s[3], 3))));
-    }
-    pool.join();
-    CHECK(ended == 125);
-    CHECK(started > 0);
-    for (auto const& each : s) {
-        CHECK(each.in_use() == 0);
-        CHECK(each.waiting() == 0);
-    }
-    CHECK(peak <= 4); // at most 1 + 2 + 3 + 1, and none runs with less than two of them
 }
 
 namespace {

@@ -17,17 +17,13 @@
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <ranges>
 #include <stdexcept>
@@ -500,41 +496,4 @@ TEST_CASE("inputs that the range makes on the fly are kept while they wait aside
     for (int i = 0; i < 50; ++i) {
         CHECK(r->value->at(static_cast<std::size_t>(i)) == "input " + std::to_string(i));
     }
-}
-
-TEST_CASE("threads: the children of a key run one after another, in order, on any thread") {
-    asio::thread_pool pool(4);
-    struct one {
-        std::atomic<int> running{0};
-        int last = -1; // guarded by the key alone
-        int wrong = 0;
-    };
-    std::vector<one> keys(9);
-    auto const child = [&keys](int i) -> asio::awaitable<int> {
-        auto& k = keys[static_cast<std::size_t>(i % 9)];
-        k.wrong += ++k.running == 1 && k.last < i ? 0 : 1;
-        k.last = i;
-        co_await test::turn();
-        --k.running;
-        if (i % 50 == 0) {
-            throw std::runtime_error("now and then");
-        }
-        co_return i;
-    };
-    auto const key = [](int i) { return i % 9; };
-    fanout::semaphore s(5);
-    auto a =
-        fanout::when_all_settled(inputs(3000), child, keyed(1, key, 16), fanout::on(pool))(asio::use_future);
-    CHECK(a.get().size() == 3000);
-    for (auto& k : keys) {
-        k.last = -1;
-    }
-    auto b = fanout::when_all_settled(inputs(3000), child, fanout::all_of(s, keyed(1, key)),
-                                      fanout::on(pool))(asio::use_future);
-    CHECK(b.get().size() == 3000);
-    pool.join();
-    for (auto const& k : keys) {
-        CHECK(k.wrong == 0);
-    }
-    CHECK(s.in_use() == 0);
 }

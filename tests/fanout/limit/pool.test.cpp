@@ -9,92 +9,39 @@
 #include <fanout/when_all.hpp>
 #include <fanout/when_all_settled.hpp>
 
+#include "../../support/connection.hpp"
 #include "../../support/harness.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_future.hpp>
 #include <boost/outcome/boost_result.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <functional>
-#include <future>
 #include <memory>
 #include <ranges>
-#include <set>
 #include <stdexcept>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 namespace asio = boost::asio;
 using fanout::errc;
 using fanout::error_code;
+using test::connection;
+using test::ledger;
 using test::manual_clock;
+using test::use;
 using namespace std::chrono_literals;
+using pool = fanout::pool<connection>;
 using times = fanout::basic_options<manual_clock>;
 
 namespace {
-
-/// Counts the connections there are, on any threads.
-struct ledger {
-    void one_more() {
-        auto const now = ++alive;
-        for (auto seen = peak.load(); now > seen && !peak.compare_exchange_weak(seen, now);) {
-        }
-        ++made;
-    }
-    std::atomic<int> alive{0};
-    std::atomic<int> peak{0};
-    std::atomic<int> made{0};
-};
-
-/// What a pool holds: it can be moved and not copied, and must not be used by two at once.
-class connection {
-public:
-    explicit connection(ledger& l) : ledger_(&l), number_(l.made) { l.one_more(); }
-    connection(connection&& other) noexcept
-        : broken(other.broken), ledger_(std::exchange(other.ledger_, nullptr)), number_(other.number_) {}
-    connection& operator=(connection&&) = delete;
-    ~connection() {
-        if (ledger_ != nullptr) {
-            CHECK(users == 0);
-            --ledger_->alive;
-        }
-    }
-
-    int number() const { return number_; }
-
-    bool broken = false;
-    int users = 0;
-
-private:
-    ledger* ledger_;
-    int number_;
-};
-using pool = fanout::pool<connection>;
-
-/// A turn of use.
-class use {
-public:
-    explicit use(connection& c) : connection_(&c) { CHECK(++c.users == 1); }
-    use(use const&) = delete;
-    use& operator=(use const&) = delete;
-    ~use() { --connection_->users; }
-
-private:
-    connection* connection_;
-};
 
 /// A pool with its ledger, and a child that uses a connection for two turns.
 struct bench {
@@ -720,35 +667,4 @@ TEST_CASE("in all_of the pool hands its resource to the factory, wherever it sta
     CHECK(b.connections.in_use() == 0);
     CHECK(s.in_use() == 0);
     CHECK(wide.in_use() == 0);
-}
-
-TEST_CASE("threads: two fan-outs on a thread pool, of which children fail, and some are cancelled") {
-    ledger made;
-    asio::thread_pool threads(4);
-    pool p(5, [&]() -> asio::awaitable<connection> { co_return connection(made); }, not_broken);
-    auto const child = [](int i, connection& c) -> asio::awaitable<int> {
-        use const u(c);
-        co_await test::turn();
-        c.broken = i % 13 == 0;
-        if (i % 7 == 0) {
-            throw std::runtime_error("now and then");
-        }
-        co_return i;
-    };
-    for (int round = 0; round < 3; ++round) {
-        auto const at_once =
-            fanout::retry_policy{.max_attempts = 2, .backoff = fanout::exponential{.base = 0ns}};
-        auto const inputs = std::views::iota(1, 400);
-        auto a = fanout::when_all_settled(inputs, child, p, fanout::on(threads))(asio::use_future);
-        auto b = fanout::retry_rejected(inputs, child, at_once, p, fanout::on(threads))(asio::use_future);
-        auto c = fanout::when_all(inputs, child, p, fanout::on(threads))(asio::use_future);
-        CHECK(a.get().size() == 399);
-        CHECK(b.get().outcomes.size() == 399);
-        CHECK_THROWS_WITH_AS(c.get(), "now and then", std::runtime_error);
-    }
-    threads.join();
-    CHECK(made.peak <= 5);
-    CHECK(p.in_use() == 0);
-    CHECK(p.waiting() == 0);
-    CHECK(made.alive == static_cast<int>(p.idle()));
 }

@@ -15,21 +15,15 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
-#include <future>
 #include <limits>
 #include <memory>
 #include <optional>
-#include <random>
 #include <ranges>
 #include <set>
 #include <stdexcept>
@@ -44,17 +38,6 @@ using rate = fanout::basic_rate<manual_clock>;
 using times = fanout::basic_options<manual_clock>;
 
 namespace {
-
-/// A clock that one thread moves and others read.
-struct common_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<common_clock>;
-    [[maybe_unused]] static constexpr bool is_steady = true;
-    static time_point now() noexcept { return time_point(duration(current.load())); }
-    static inline std::atomic<rep> current{0};
-};
 
 fanout::feedback const used{fanout::feedback::success, {}, fanout::state::fulfilled};
 
@@ -114,14 +97,6 @@ void finish(Launched const& f, asio::io_context& context, std::chrono::nanosecon
 }
 
 } // namespace
-
-template <>
-struct boost::asio::wait_traits<common_clock> {
-    template <class Wait>
-    static std::chrono::nanoseconds to_wait_duration(Wait const&) noexcept {
-        return std::chrono::nanoseconds::zero();
-    }
-};
 
 TEST_CASE("a rate that is not above 0 and finite, and a burst below 1, are refused by name") {
     auto const make = [](double per_second, double burst = 1) { rate const r(per_second, burst); };
@@ -546,63 +521,4 @@ TEST_CASE("a fan-out goes with its context while it waits for a token") {
     finish(left, other, 1s);
     CHECK(d.starts.size() == 3); // one of the fan-outs that are gone had the first token
     CHECK(r.waiting() == 0);
-}
-
-TEST_CASE("threads: fan-outs on many strands, waiters that come and go: no token is lost or made up") {
-    using common_rate = fanout::basic_rate<common_clock>;
-    common_rate r(1000, 10);
-    asio::thread_pool pool(4);
-    auto const t0 = common_clock::now();
-    std::atomic<int> started{0};
-    auto const child = [&started](int i) -> asio::awaitable<int> {
-        ++started;
-        co_return i;
-    };
-    std::vector<std::future<std::vector<int>>> ends;
-    for (int i = 0; i < 4; ++i) {
-        ends.push_back(
-            fanout::when_all(std::views::iota(0, 500), child, r, fanout::on(pool))(asio::use_future));
-    }
-    // Beside them waiters by hand, half of which are cancelled, and none of which uses its token.
-    struct passer_by {
-        explicit passer_by(asio::thread_pool& p) : strand(asio::make_strand(p)) {}
-        asio::strand<asio::thread_pool::executor_type> strand;
-        asio::cancellation_signal cancel;
-    };
-    std::deque<passer_by> passers;
-    std::atomic<int> passed{0};
-    std::mt19937 random(7);
-    for (int i = 0; i < 300; ++i) {
-        auto& p = passers.emplace_back(pool);
-        asio::post(p.strand, [&r, &p, &passed] {
-            r.async_acquire(asio::bind_cancellation_slot(
-                p.cancel.slot(),
-                asio::bind_executor(p.strand, [&passed](error_code, common_rate::permit) { ++passed; })));
-        });
-        if (random() % 2 == 0) {
-            asio::post(p.strand, [&p] { p.cancel.emit(asio::cancellation_type::terminal); });
-        }
-        common_clock::current += 1'000'000;
-        if (i % 10 == 0) {
-            std::this_thread::yield();
-        }
-    }
-    auto const ready = [](auto& f) { return f.wait_for(0s) == std::future_status::ready; };
-    while (!std::ranges::all_of(ends, ready) || passed < 300) {
-        auto const allowed = [&] { return 10 + (common_clock::now() - t0) / 1ms; };
-        auto const so_far = started.load();
-        REQUIRE(so_far <= allowed() + 1);
-        common_clock::current += 100'000;
-        std::this_thread::yield();
-    }
-    pool.join();
-    CHECK(started == 2000);
-    CHECK(r.waiting() == 0);
-    common_clock::current += 3'600'000'000'000;
-    int full = 0;
-    while (auto p = r.try_acquire()) {
-        p.release(used);
-        ++full;
-    }
-    CHECK(full == 10);
 }

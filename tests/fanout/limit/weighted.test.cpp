@@ -14,17 +14,11 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/deferred.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_future.hpp>
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <deque>
 #include <functional>
 #include <map>
-#include <memory>
-#include <random>
 #include <ranges>
 #include <stdexcept>
 #include <vector>
@@ -333,31 +327,4 @@ TEST_CASE("each attempt takes its weight, and a sleeping retry none") {
     CHECK(r->value->retries() == 80);
     CHECK(peak <= 7); // one of 6 or 7 alone
     CHECK(s.in_use() == 0);
-}
-
-TEST_CASE("threads: any weights from several fan-outs: never more than the permits") {
-    semaphore s(6);
-    asio::thread_pool pool(4);
-    std::atomic<int> total{0}, peak{0};
-    auto const cost = [](int i) { return i % 9 + 1; };
-    auto const child = [&](int i) -> asio::awaitable<int> {
-        auto const mine = (std::min)(i % 9 + 1, 6);
-        auto const now = total += mine;
-        for (auto seen = peak.load(); now > seen && !peak.compare_exchange_weak(seen, now);) {
-        }
-        co_await test::turn();
-        total -= mine;
-        co_return i;
-    };
-    auto const n = std::views::iota(0, 500);
-    auto a = fanout::when_all(n, child, weighted(s, cost), fanout::on(pool))(asio::use_future);
-    auto b = fanout::when_all(n, child, weighted(s, cost), fanout::on(pool))(asio::use_future);
-    auto c = fanout::when_all_settled(n, child, weighted(s, cost), fanout::on(pool))(asio::use_future);
-    CHECK(a.get().size() == 500);
-    CHECK(b.get().size() == 500);
-    CHECK(c.get().size() == 500);
-    pool.join();
-    CHECK(peak <= 6);
-    CHECK(s.in_use() == 0);
-    CHECK(s.waiting() == 0);
 }

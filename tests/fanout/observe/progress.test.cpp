@@ -8,10 +8,7 @@
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
-#include <boost/asio/wait_traits.hpp>
 #include <doctest/doctest.h>
 
 #include <chrono>
@@ -588,48 +585,4 @@ TEST_CASE("a stream that fails, or throws, ends nothing, and is left as good as 
     progress.on_begun({2});
     progress.on_finished({2, 0, 1s});
     CHECK(s.stream.fail()); // it was so before
-}
-
-// ---- threads: made for TSan
-
-namespace {
-
-/// A thousand times as fast as the steady clock, so that lines are drawn all the time.
-struct fast_clock {
-    using duration = std::chrono::nanoseconds;
-    using rep = duration::rep;
-    using period = duration::period;
-    using time_point = std::chrono::time_point<fast_clock>;
-    static time_point now() noexcept {
-        return time_point(std::chrono::steady_clock::now().time_since_epoch() % std::chrono::hours(1) * 1000);
-    }
-};
-
-} // namespace
-
-template <>
-struct boost::asio::wait_traits<fast_clock> {
-    static fast_clock::duration to_wait_duration(fast_clock::duration const& d) { return d / 1000; }
-    static fast_clock::duration to_wait_duration(fast_clock::time_point const& t) {
-        return (t - fast_clock::now()) / 1000;
-    }
-};
-
-TEST_CASE("children on threads, and lines drawn on other ones") {
-    asio::thread_pool children(3), drawing(2);
-    screen s;
-    fanout::basic_progress<fast_clock> progress(drawing.get_executor(), s.options(true));
-    for (int round = 0; round < 5; ++round) {
-        auto const factory = [](int i) -> asio::awaitable<int> {
-            co_await turn();
-            co_return i;
-        };
-        auto done = fanout::retry_rejected(inputs(2000), factory, fanout::retry_policy{}, fanout::limit(8),
-                                           fanout::on(children), progress)(asio::use_future);
-        CHECK(done.get().failed() == 0);
-        auto const drawn = s.drawn();
-        CHECK((drawn.empty() || drawn.back() == "")); // erased before the fan-out has completed
-    }
-    drawing.join();
-    CHECK((s.drawn().empty() || s.drawn().back() == ""));
 }

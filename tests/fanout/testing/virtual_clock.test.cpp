@@ -20,7 +20,6 @@
 #include <ratio>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -430,19 +429,6 @@ TEST_CASE("contexts one after another on a thread share the time, not the timers
     }
     CHECK(run(first.context) == 59min - 1s);
     CHECK(first.fired == times{1h});
-}
-
-TEST_CASE("each thread has its own time") {
-    scene here;
-    virtual_clock::duration there{-1};
-    std::thread([&] {
-        CHECK(virtual_clock::now() == virtual_clock::time_point());
-        scene x;
-        x.after(7h);
-        there = run(x.context);
-    }).join();
-    CHECK(there == 7h);
-    CHECK(here.now() == 0s);
 }
 
 TEST_CASE("a context for any number of threads serves as well") {
