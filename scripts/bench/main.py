@@ -93,6 +93,9 @@ def chosen_programs(parser, given, listed, bounds):
             parser.error(f"--quick: {', '.join(given.only)} has no bound")
     listed = [line for line in listed if line[0].partition("/")[0] in asked]
     if given.part:
+        for only in given.only:
+            if not any(bound.of and wanted_by(argparse.Namespace(only=[only]), bound.of) for bound in bounds):
+                parser.error(f"--part {given.part}: {only} has no such bound")
         named = {name.partition("@")[0] for bound in bounds for name in bound.names}
         listed = [line for line in listed if line[0] in named]
     return listed

@@ -311,6 +311,7 @@ class Table(unittest.TestCase):
         self.assert_refused(self.run_it("--write"), "--write")
         self.assert_refused(self.run_it("--part", "half"), "--part")
         self.assert_refused(self.run_it("--part", "counts", "--svg", "plots"), "--part")
+        self.assert_refused(self.run_it("--part", "times", "--only", "work/ours"), "work/ours has no such bound")
         self.assert_refused(self.run_it("--build-only"), "--build-only")
         self.assert_refused(self.run_it("--jobs", "0"), "--jobs")
         self.assert_refused(self.run_it("--svg", "/dev/null/pictures"), "--svg /dev/null/pictures")
