@@ -202,10 +202,19 @@ class Disturbed(TransactionFanout):
         return self.query_on(self.connection, sql, *parameters)
 
     def start_until_three_are_prepared(self):
-        """The fourth, of 5 units, is still at its insert: two units remain."""
-        running, told = self.start_until(NONE_FAILS, unit="500ms")
-        self.wait_until(lambda: len(self.prepared()) == 3)
-        return running, told
+        """The fourth, of 5 units, is still at its insert: two units remain. Where the machine stood still for longer than
+        that, so that the program has ended, it is started again."""
+        for _ in range(3):
+            running, told = self.start_until(NONE_FAILS, unit="500ms")
+            if self.wait_until(lambda: self.three_are_prepared_or_ended(running)) == "prepared":
+                return running, told
+            running.communicate()
+        raise AssertionError("the program has ended three times before three transactions were seen to be prepared")
+
+    def three_are_prepared_or_ended(self, running):
+        if len(self.prepared()) == 3:
+            return "prepared"
+        return "ended" if running.poll() is not None else None
 
     def terminate(self, condition):
         return self.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
