@@ -75,9 +75,9 @@ class Progress:
         self("")
 
 
-def wanted_by(given, name):
+def wanted_by(asked, name):
     """Whether --only asks for this contender: `window` for all, `window/loop` for its variants as well."""
-    return not given.only or any(name == only or name.startswith((only + "/", only + "@")) for only in given.only)
+    return not asked or any(name == only or name.startswith((only + "/", only + "@")) for only in asked)
 
 
 def chosen_programs(parser, given, listed, bounds):
@@ -94,7 +94,7 @@ def chosen_programs(parser, given, listed, bounds):
     listed = [line for line in listed if line[0].partition("/")[0] in asked]
     if given.part:
         for only in given.only:
-            if not any(bound.of and wanted_by(argparse.Namespace(only=[only]), bound.of) for bound in bounds):
+            if not any(bound.of and wanted_by([only], bound.of) for bound in bounds):
                 parser.error(f"--part {given.part}: {only} has no such bound")
         named = {name.partition("@")[0] for bound in bounds for name in bound.names}
         listed = [line for line in listed if line[0] in named]
@@ -104,10 +104,10 @@ def chosen_programs(parser, given, listed, bounds):
 def chosen_contenders(parser, given, known, bounds):
     """Those that --only asks for, what they are compared with, and the bounds about them."""
     for only in given.only:
-        if not any(wanted_by(argparse.Namespace(only=[only]), name) for name in known):
+        if not any(wanted_by([only], name) for name in known):
             parser.error(f"--only {only}: there is no such contender, but {', '.join(sorted(known))}")
-    chosen = {name for name in known if wanted_by(given, name)} if not given.part else set()
-    bounds = [b for b in bounds if not given.only or (b.of and wanted_by(given, b.of))]
+    chosen = {name for name in known if wanted_by(given.only, name)} if not given.part else set()
+    bounds = [b for b in bounds if not given.only or (b.of and wanted_by(given.only, b.of))]
     for name in [name for bound in bounds for name in bound.names]:
         if name not in known:
             raise measure.MeasurementError(f"{given.bounds}: no program has the contender {name}")

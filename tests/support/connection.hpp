@@ -3,6 +3,8 @@
 
 // What the tests' pools hold.
 
+#include "raise_to.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -13,9 +15,7 @@ namespace test {
 /// Counts the connections there are, on any threads.
 struct ledger {
     void one_more() {
-        auto const now = ++alive;
-        for (auto seen = peak.load(); now > seen && !peak.compare_exchange_weak(seen, now);) {
-        }
+        raise_to(peak, ++alive);
         ++made;
     }
     std::atomic<int> alive{0};

@@ -12,6 +12,7 @@
 #include <fanout/when_all_settled.hpp>
 
 #include "../../support/harness.hpp"
+#include "../../support/raise_to.hpp"
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -46,12 +47,7 @@ std::atomic<int> peak{0};
 
 /// Counts what runs, on any thread.
 struct count_in {
-    count_in() {
-        auto const now = ++running;
-        auto seen = peak.load();
-        while (now > seen && !peak.compare_exchange_weak(seen, now)) {
-        }
-    }
+    count_in() { test::raise_to(peak, ++running); }
     count_in(count_in const&) = delete;
     ~count_in() { --running; }
 };

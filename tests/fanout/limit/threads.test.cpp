@@ -14,6 +14,7 @@
 
 #include "../../support/connection.hpp"
 #include "../../support/harness.hpp"
+#include "../../support/raise_to.hpp"
 #include "../../support/thread_clocks.hpp"
 
 #include <boost/asio/awaitable.hpp>
@@ -55,6 +56,13 @@ namespace {
 
 auto const inputs = [](int n) { return std::views::iota(0, n); };
 
+/// On a strand of its own, and may be cancelled.
+struct caller {
+    explicit caller(asio::thread_pool& p) : strand(asio::make_strand(p)) {}
+    asio::strand<asio::thread_pool::executor_type> strand;
+    asio::cancellation_signal cancel;
+};
+
 } // namespace
 
 TEST_CASE("weighted: any weights from several fan-outs: never more than the permits") {
@@ -64,9 +72,7 @@ TEST_CASE("weighted: any weights from several fan-outs: never more than the perm
     auto const cost = [](int i) { return i % 9 + 1; };
     auto const child = [&](int i) -> asio::awaitable<int> {
         auto const mine = (std::min)(i % 9 + 1, 6);
-        auto const now = total += mine;
-        for (auto seen = peak.load(); now > seen && !peak.compare_exchange_weak(seen, now);) {
-        }
+        test::raise_to(peak, total += mine);
         co_await test::turn();
         total -= mine;
         co_return i;
@@ -127,17 +133,10 @@ TEST_CASE("all_of: a storm of fan-outs with limits in any order, many of them ca
     std::atomic<int> inside{0}, peak{0}, started{0};
     auto const child = [&](int i) -> asio::awaitable<int> {
         ++started;
-        auto const now = ++inside;
-        for (auto seen = peak.load(); now > seen && !peak.compare_exchange_weak(seen, now);) {
-        }
+        test::raise_to(peak, ++inside);
         co_await test::turn();
         --inside;
         co_return i;
-    };
-    struct caller {
-        explicit caller(asio::thread_pool& p) : strand(asio::make_strand(p)) {}
-        asio::strand<asio::thread_pool::executor_type> strand;
-        asio::cancellation_signal cancel;
     };
     std::deque<caller> callers;
     std::atomic<int> ended{0};
@@ -221,12 +220,7 @@ TEST_CASE("rate: fan-outs on many strands, waiters that come and go: no token is
         ends.push_back(fanout::when_all(inputs(500), child, r, fanout::on(pool))(asio::use_future));
     }
     // Beside them waiters by hand, half of which are cancelled, and none of which uses its token.
-    struct passer_by {
-        explicit passer_by(asio::thread_pool& p) : strand(asio::make_strand(p)) {}
-        asio::strand<asio::thread_pool::executor_type> strand;
-        asio::cancellation_signal cancel;
-    };
-    std::deque<passer_by> passers;
+    std::deque<caller> passers;
     std::atomic<int> passed{0};
     std::mt19937 random(7);
     for (int i = 0; i < 300; ++i) {
